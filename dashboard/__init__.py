@@ -1,0 +1,1 @@
+"""The web pages: live view for nurses, review for clinicians."""

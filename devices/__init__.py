@@ -1,0 +1,1 @@
+"""Device adapters: pure drivers, and the transports that carry their bytes."""

@@ -1,0 +1,165 @@
+"""The driver contract: everything the rest of the program knows about a protocol.
+
+    driver = registry.get("nonin-df2")
+    decoder = driver.decoder("bed-1")               # a new one for every connection
+    events = decoder.feed(Chunk(data, at_us))       # Numerics, Waveforms, Notices
+    decoder.due(now_us)                             # bytes to send now: start, keep-alive, poll
+    decoder.request(StartNibp(), now_us)            # CommandError where the protocol cannot
+
+Any split of the bytes gives the same Numerics and Notices. After 1-7 bytes of noise the same
+events come, less at most the first frame. No bytes ever make a decoder raise: what does not fit
+is counted in `rejected`. A protocol with a checksum refuses every single-bit flip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from vitals.errors import CommandError
+from vitals.model import (
+    Chunk,
+    Flag,
+    Notice,
+    Numeric,
+    Request,
+    StartNibp,
+    StopNibp,
+    Waveform,
+)
+
+__all__ = [
+    "BleSettings",
+    "Chunk",
+    "CommandError",
+    "Decoder",
+    "Driver",
+    "Event",
+    "PatientView",
+    "Request",
+    "Responder",
+    "SerialSettings",
+    "StartNibp",
+    "StopNibp",
+    "Values",
+]
+
+Event = Numeric | Waveform | Notice
+Values = Mapping[str, float | Sequence[float] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SerialSettings:
+    """Line settings of a serial protocol; never XON/XOFF, which eats data bytes."""
+
+    baudrate: int = 9600
+    bytesize: int = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stopbits: float = 1
+    rtscts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BleSettings:
+    """How to recognise and use a Bluetooth LE device (UUIDs as lower-case strings)."""
+
+    match: tuple[str, ...]
+    notify: tuple[str, ...]
+    read: tuple[str, ...] = ()
+    write: str = ""
+    response: bool = False
+
+
+class Decoder(Protocol):
+    """One connection's worth of decoding. Pure: no IO, no clock, never raises on bytes."""
+
+    rejected: int
+
+    def feed(self, chunk: Chunk) -> list[Event]:
+        """Decodes what has arrived; keeps the rest for the next chunk."""
+
+    def due(self, now_us: int) -> bytes:
+        """What must be sent now; asked after each feed and at 10 Hz until it returns b""."""
+
+    def request(self, request: Request, now_us: int) -> None:
+        """Queues a command for `due`.
+
+        Raises:
+            CommandError: the protocol or the device's present state cannot do it.
+        """
+
+
+class PatientView(Protocol):
+    """What a simulated monitor may ask of a patient: the true physiology at this moment.
+
+    `value` knows the channel keys of `vitals.channels` and returns None where the patient has
+    no such value. `fault` names conditions of sensor or cuff (`sensor_off`, `searching`,
+    `low_perfusion`, `artifact`, `cuff_loose`, …) that are present now.
+    """
+
+    def value(self, channel: str) -> float | None:
+        """True value of a channel now."""
+
+    def fault(self, code: str) -> bool:
+        """Whether a condition of sensor, cuff or link is present now."""
+
+    def pleth(self, offset_s: float = 0.0) -> float:
+        """Pleth amplitude 0..1, `offset_s` seconds from now (negative = before)."""
+
+
+class Responder(Protocol):
+    """Device side of a command/response protocol, for the simulator."""
+
+    def receive(self, data: bytes, now_us: int) -> bytes:
+        """Bytes the device answers to what it was sent."""
+
+    def poll(self, now_us: int) -> bytes:
+        """Bytes the device sends by itself; asked at 10 Hz or faster."""
+
+
+def _cannot_respond(patient: PatientView) -> Responder:
+    raise CommandError("this protocol only talks; it has no responder")
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A protocol. Each file of `devices/drivers` defines one and calls it `DRIVER`.
+
+    Attributes:
+        name: as in the config, e.g. `nonin-df2`.
+        transport: `serial`, `ble` or `mllp`.
+        title: the monitors that speak it, for people.
+        channels: channel keys it can give.
+        settings: line settings or BLE profile.
+        decoder: makes a decoder for one connection; the argument is the device's id.
+        encode: (values, flags) -> [(source, bytes)] as a real device would send them: one whole
+            packet. `values` maps channel keys to numbers (None or absent = no value); `pleth`
+            may be a sequence of 0..1, spread over the packet's samples.
+        responder: device side of a command/response protocol; takes a patient.
+        can: requests it understands: `start_nibp`, `stop_nibp`.
+        checked: whether the protocol has a checksum.
+        encode_s: seconds of a real device's output that one `encode` stands for.
+        period_s: longest time between two values of a streaming channel.
+        quiet_s: silence after which the link is reopened.
+        mode: `continuous`, or `spot` where values come only when somebody measures.
+        own_alarm: whether the device sounds by itself: `yes`, `no`, `unknown`.
+        evidence: where the layout comes from: `captured`, `vendor document` or `manual`.
+    """
+
+    name: str
+    transport: Literal["serial", "ble", "mllp"]
+    title: str
+    channels: tuple[str, ...]
+    settings: SerialSettings | BleSettings | None
+    decoder: Callable[[str], Decoder]
+    encode: Callable[[Values, Collection[Flag]], list[tuple[str, bytes]]]
+    responder: Callable[[PatientView], Responder] = _cannot_respond
+    can: frozenset[str] = frozenset()
+    checked: bool = False
+    encode_s: float = 1.0
+    period_s: float = 1.0
+    quiet_s: float = 3.0
+    mode: Literal["continuous", "spot"] = "continuous"
+    own_alarm: Literal["yes", "no", "unknown"] = "unknown"
+    evidence: Literal["captured", "vendor document", "manual"] = "vendor document"

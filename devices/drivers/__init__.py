@@ -1,0 +1,1 @@
+"""One file per protocol: bytes in, numerics, waveforms and notices out. No IO here."""

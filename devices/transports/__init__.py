@@ -1,0 +1,1 @@
+"""Links to devices. Only these modules do IO."""

@@ -1,0 +1,1 @@
+"""Scenario files (TOML) of the patient simulator."""

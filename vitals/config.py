@@ -1,0 +1,179 @@
+"""The clinic's configuration: TOML read into checked models, every key with a default.
+
+An unknown key is refused by name, with the nearest right one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vitals.errors import ConfigError
+
+Identifier = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=40)
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeviceConfig(_Table):
+    """One device: `driver` names the protocol, `url` the link."""
+
+    id: Identifier
+    driver: str
+    url: str
+
+
+class RoomConfig(_Table):
+    """One room and its devices."""
+
+    id: Identifier
+    label: str = ""
+    device: list[DeviceConfig] = Field(default_factory=list)
+    auto_nibp: bool = True
+    """Devices that can be commanded take the scheduled readings by themselves."""
+
+    @property
+    def name(self) -> str:
+        """What people call the room."""
+        return self.label or self.id
+
+
+class StationConfig(_Table):
+    """The station: its name, its record, its alarm profile."""
+
+    id: Identifier = "station"
+    store: Path = Path("vitals.db")
+    profile: Path | None = None
+    mode: Literal["real", "demo", "test"] = "real"
+    speed: float = Field(default=1.0, gt=0, le=600)
+    """Station seconds per real second; other than 1 only in demo and test mode."""
+
+
+class WebConfig(_Table):
+    """Where the pages are served."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8050, ge=0, le=65535)
+
+
+class Config(_Table):
+    """The whole file."""
+
+    station: StationConfig = StationConfig()
+    web: WebConfig = WebConfig()
+    room: list[RoomConfig] = Field(default_factory=list)
+
+    @property
+    def feed_file(self) -> Path:
+        """Where the station writes its feed's port, token and pid (mode 0600)."""
+        return Path(f"{self.station.store}.feed")
+
+
+def load(path: Path | str) -> Config:
+    """Reads a config file; relative paths in it are relative to the file.
+
+    Raises:
+        ConfigError: it is missing, not TOML, or says something that cannot be.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"cannot be read ({reason}); check the path", path=path) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("is not UTF-8 text; save it as UTF-8", path=path) from error
+    return parse(text, path=path)
+
+
+def parse(text: str, *, path: Path) -> Config:
+    """Checks the text of a config file; `path` is where it is, or would be.
+
+    Raises:
+        ConfigError: see `load`.
+    """
+    try:
+        config = Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not valid TOML: {error}", path=path) from error
+    except pydantic.ValidationError as error:
+        key, message = _explain(error)
+        raise ConfigError(message, path=path, key=key) from error
+    _check(config, path)
+    base = path.resolve().parent
+    station = config.station.model_copy(
+        update={
+            "store": base / config.station.store,
+            "profile": base / config.station.profile if config.station.profile else None,
+        }
+    )
+    return config.model_copy(update={"station": station})
+
+
+def _check(config: Config, path: Path) -> None:
+    def refuse(key: str, message: str) -> None:
+        raise ConfigError(message, path=path, key=key)
+
+    station, host = config.station, config.web.host
+    if station.speed != 1.0 and station.mode == "real":
+        refuse("station.speed", "station.speed: only a demo or test station may run faster")
+    if not _is_loopback(host):
+        refuse(
+            "web.host",
+            f"web.host: {host!r} is reachable from other computers, which needs accounts and "
+            "TLS; this version has neither, so use 127.0.0.1",
+        )
+    for kind, ids in (
+        ("room", [room.id for room in config.room]),
+        ("device", [device.id for room in config.room for device in room.device]),
+    ):
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            refuse(f"{kind}.id", f"{kind}.id: {twice[0]!r} is used twice; ids must differ")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _explain(error: pydantic.ValidationError) -> tuple[str, str]:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return key, f"{key or 'the file'}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    model: type[BaseModel] = Config
+    for part in first["loc"][:-1]:
+        if isinstance(part, str):
+            model = _model_at(model, part)
+    word = str(first["loc"][-1])
+    near = difflib.get_close_matches(word, model.model_fields, n=1, cutoff=0.5)
+    known = ", ".join(model.model_fields)
+    hint = f'did you mean "{near[0]}"?' if near else f"known keys are {known}"
+    return key, f"{key}: there is no such key; {hint}"
+
+
+_TABLES: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
+    (Config, "station"): StationConfig,
+    (Config, "web"): WebConfig,
+    (Config, "room"): RoomConfig,
+    (RoomConfig, "device"): DeviceConfig,
+}
+
+
+def _model_at(model: type[BaseModel], key: str) -> type[BaseModel]:
+    return _TABLES.get((model, key), model)

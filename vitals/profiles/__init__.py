@@ -1,0 +1,1 @@
+"""Alarm profiles (TOML)."""

@@ -1,0 +1,1 @@
+"""Phases, dose clock, NIBP schedule and due list: pure, time is an argument."""

@@ -1,0 +1,1 @@
+"""The durable record: schema, writer thread, reader, audit chain."""

@@ -1,0 +1,288 @@
+"""Messages on the feed (station -> web) and on `/live` (web -> page).
+
+A frame is a JSON array of messages; each message has its type in `t`. The web passes the
+station's messages on without encoding them again. The version is checked in the first message
+of both sides; an unknown one is refused in one sentence.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+VERSION = 1
+
+LinkWord = Literal["connecting", "streaming", "silent", "lost"]
+
+
+class _Message(msgspec.Struct, tag_field="t", kw_only=True):
+    pass
+
+
+class ClockMsg(msgspec.Struct, kw_only=True):
+    """The station's clock as the page needs it: station time now, and how fast it runs."""
+
+    now_us: int
+    speed: float = 1.0
+
+
+class Hello(_Message, tag="hello", kw_only=True):
+    """First message down. `build` changes when the page's own files change: it reloads then."""
+
+    v: int
+    build: str
+    station: str
+    epoch: str
+    clock: ClockMsg
+    mode: str = "real"
+
+
+class NumericMsg(_Message, tag="numeric", kw_only=True):
+    """One value of a room.
+
+    `fresh_s` is the age (station seconds) up to which it may be shown as current, `gone_s` the
+    age at which the page shows "--" instead; None = it is kept, grey and with its age (NIBP).
+    """
+
+    seq: int = 0
+    room: str
+    channel: str
+    device: str
+    at_us: int
+    value: float | None
+    quality: str = "good"
+    flags: list[str] = []
+    fresh_s: float = 3.0
+    gone_s: float | None = 5.0
+
+
+class WaveMsg(_Message, tag="wave", kw_only=True):
+    """A waveform packet; `y` are raw device units as integers."""
+
+    seq: int = 0
+    room: str
+    channel: str
+    device: str
+    start_us: int
+    rate_hz: float
+    y: list[int]
+    quality: str = "good"
+
+
+class NoticeMsg(_Message, tag="notice", kw_only=True):
+    """A condition reported by a device."""
+
+    seq: int = 0
+    room: str
+    device: str
+    at_us: int
+    code: str
+    active: bool = True
+    detail: str = ""
+
+
+class LinkMsg(_Message, tag="link", kw_only=True):
+    """State of the link to a device."""
+
+    seq: int = 0
+    room: str
+    device: str
+    at_us: int
+    state: LinkWord
+    rejected: int = 0
+    detail: str = ""
+
+
+class AlarmMsg(_Message, tag="alarm", kw_only=True):
+    """Present state of one (room, rule), all axes; see `vitals.model.Alarm`."""
+
+    seq: int = 0
+    room: str
+    rule: str
+    channel: str = ""
+    side: str = "technical"
+    priority: str = "low"
+    level: int = -1
+    condition: str = "idle"
+    acked_by: str = ""
+    acked_us: int | None = None
+    signal: str = "on"
+    signal_until_us: int | None = None
+    rule_state: str = "enabled"
+    rule_until_us: int | None = None
+    onset_us: int | None = None
+    value: float | None = None
+    limit: float | None = None
+    text: str = ""
+    sounding: bool = False
+
+
+class DueMsg(_Message, tag="due", kw_only=True):
+    """A reading or act that is owed."""
+
+    seq: int = 0
+    room: str
+    what: str
+    at_us: int
+    done_us: int | None = None
+    state: str = "coming"
+    label: str = ""
+
+
+class SessionMsg(_Message, tag="session", kw_only=True):
+    """The room's session; `id ""` means that there is none."""
+
+    seq: int = 0
+    room: str
+    id: str = ""
+    subject_ref: str = ""
+    route: str = ""
+    mode: str = "real"
+    phase: str = ""
+    started_us: int | None = None
+    ended_us: int | None = None
+    dose_us: int | None = None
+    resumed: int = 0
+    gaps: list[tuple[int, int]] = []
+
+
+class MarkMsg(_Message, tag="mark", kw_only=True):
+    """An event on the time line: dose, note, restart."""
+
+    seq: int = 0
+    room: str
+    at_us: int
+    kind: str
+    text: str = ""
+
+
+class ResultMsg(_Message, tag="result", kw_only=True):
+    """Answer to a command; `recorded` null while the commit is still awaited."""
+
+    seq: int = 0
+    id: str
+    ok: bool
+    error: str = ""
+    recorded: bool | None = None
+
+
+class BeatMsg(_Message, tag="beat", kw_only=True):
+    """Every real second from inside the station's loop. The page measures age by `now_us`."""
+
+    seq: int = 0
+    now_us: int
+    speed: float = 1.0
+    recording: bool = True
+    detail: str = ""
+
+
+class LinkState(_Message, tag="feed", kw_only=True):
+    """From the web itself: whether its station is there."""
+
+    state: Literal["live", "stale"]
+
+
+class TrendMsg(msgspec.Struct, kw_only=True):
+    """Decimated trend of one channel since session start.
+
+    `b` holds one bucket a row: start_us, minimum, maximum, last; gaps have no bucket.
+    """
+
+    channel: str
+    width_us: int
+    b: list[tuple[int, float, float, float]]
+
+
+class DeviceMsg(msgspec.Struct, kw_only=True):
+    """A device of a room."""
+
+    id: str
+    driver: str
+    title: str = ""
+    can: list[str] = []
+    channels: list[str] = []
+    own_alarm: str = "unknown"
+    state: LinkWord = "connecting"
+    detail: str = ""
+
+
+class LimitMsg(msgspec.Struct, kw_only=True):
+    """A limit line for the trend."""
+
+    channel: str
+    side: str
+    priority: str
+    limit: float
+
+
+class RoomMsg(msgspec.Struct, kw_only=True):
+    """Everything a page needs to draw one room from nothing."""
+
+    id: str
+    label: str
+    devices: list[DeviceMsg] = []
+    numerics: list[NumericMsg] = []
+    notices: list[NoticeMsg] = []
+    session: SessionMsg | None = None
+    alarms: list[AlarmMsg] = []
+    due: list[DueMsg] = []
+    limits: list[LimitMsg] = []
+    trends: list[TrendMsg] = []
+    marks: list[MarkMsg] = []
+
+
+class Snapshot(_Message, tag="snapshot", kw_only=True):
+    """The present state of everything; comes first, and again after each reconnect."""
+
+    seq: int = 0
+    link: Literal["live", "stale"] = "live"
+    beat: BeatMsg | None = None
+    rooms: list[RoomMsg] = []
+
+
+class Auth(_Message, tag="auth", kw_only=True):
+    """First message up."""
+
+    v: int
+    token: str
+
+
+class CommandMsg(_Message, tag="command", kw_only=True):
+    """A command; the web fills in who asks, the station decides who may."""
+
+    id: str
+    kind: str
+    room: str
+    name: str = ""
+    role: str = ""
+    args: dict[str, Any] = {}
+
+
+Down = (
+    Hello
+    | Snapshot
+    | NumericMsg
+    | WaveMsg
+    | NoticeMsg
+    | LinkMsg
+    | AlarmMsg
+    | DueMsg
+    | SessionMsg
+    | MarkMsg
+    | ResultMsg
+    | BeatMsg
+    | LinkState
+)
+Up = Auth | CommandMsg
+
+encode = msgspec.json.Encoder().encode
+decode_down = msgspec.json.Decoder(Down).decode
+decode_up = msgspec.json.Decoder(Up).decode
+split = msgspec.json.Decoder(list[msgspec.Raw]).decode
+"""A frame -> its messages, still encoded."""
+
+
+def frame(*messages: bytes) -> bytes:
+    """Encoded messages -> one frame."""
+    return b"[" + b",".join(messages) + b"]"
