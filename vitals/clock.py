@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-US = 1_000_000
-"""Microseconds in a second: all times are int microseconds UTC, suffix `_us`."""
+from vitals.model import US
+
+__all__ = ["US", "Clock", "ManualClock", "Now", "boot_id", "boottime_ns"]
 
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 

@@ -14,6 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+US = 1_000_000
+"""Microseconds in a second."""
+
 
 class Quality(StrEnum):
     """How far a value may be trusted. An invalid number is never shown or charted."""
@@ -266,13 +269,14 @@ class Alarm:
 
     @property
     def sounding(self) -> bool:
-        """Whether this alarm makes itself heard now."""
+        """Whether this alarm makes itself heard now; a latched MEDIUM is a silent message."""
+        audible = {"active": Priority.MEDIUM, "latched": Priority.HIGH}.get(self.condition)
         return (
-            self.condition in ("active", "latched")
+            audible is not None
+            and self.priority.rank >= audible.rank
             and not self.acked_by
             and self.signal == "on"
             and self.rule_state == "enabled"
-            and self.priority.rank >= Priority.MEDIUM.rank
         )
 
 
@@ -291,7 +295,7 @@ class AlarmChange:
 
 # --- session ----------------------------------------------------------------------------------
 
-DueState = Literal["coming", "due", "overdue", "done", "skipped", "not_obtained"]
+DueState = Literal["coming", "due", "overdue", "done", "missed", "skipped", "not_obtained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,8 +375,21 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """The station was restarted in mid-session: the session goes on with what was recorded.
+
+    `alarms` are the last recorded states, `due` the readings that are no longer owed.
+    """
+
+    at_us: int
+    session: Session
+    alarms: tuple[Alarm, ...] = ()
+    due: tuple[Due, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """Output of a room for the audit trail that is not an alarm change: marks, phases."""
+    """Output of a room for the audit trail and the time line: a mark, a note."""
 
     at_us: int
     kind: str
@@ -386,7 +403,18 @@ class Input:
 
     seq: int
     at_us: int
-    body: Numeric | Notice | Link | Command | StoreState | Tick
+    body: Numeric | Notice | Link | Command | StoreState | Tick | Resume
 
 
-Output = AlarmChange | Due | Session | Result | Event | DeviceRequest
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """A session was opened, closed, resumed, or its phase or dose clock changed."""
+
+    at_us: int
+    session: Session
+    cause: str
+    actor: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+Output = AlarmChange | Due | SessionChange | Result | Event | DeviceRequest

@@ -1,1 +1,1 @@
-"""Phases, dose clock, NIBP schedule and due list: pure, time is an argument."""
+"""Phases, dose clock, NIBP schedule, due list and permissions: pure, time is an argument."""

@@ -1,0 +1,155 @@
+"""What a person's command does to a room: one small function an act, one literal table.
+
+An act returns the outputs it causes, or raises `Refused` with one sentence for the person.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from vitals.model import (
+    Command,
+    DeviceRequest,
+    Event,
+    Output,
+    Priority,
+    Session,
+    SessionChange,
+    StartNibp,
+    StopNibp,
+)
+from vitals.session.schedule import ROUTES
+
+if TYPE_CHECKING:
+    from vitals.room import Room
+
+_PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,39}")
+_TEXT_MAX = 500
+
+
+class Refused(Exception):
+    """The act is not possible now; the text is one sentence for the person who asked."""
+
+
+def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
+    if room.session is not None:
+        raise Refused(
+            f"{room.id} already has a session ({room.session.subject_ref}); close it first"
+        )
+    subject = str(command.args.get("subject_ref", "")).strip()
+    if not _PSEUDONYM.fullmatch(subject):
+        raise Refused("give a pseudonym of 1 to 40 letters, digits, spaces or . _ / -")
+    route = str(command.args.get("route", ""))
+    if route not in ROUTES:
+        raise Refused(f"route must be one of {', '.join(ROUTES)}")
+    session = Session(
+        # derived, so that replaying the command gives the same session
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, command.id)),
+        room=room.id,
+        subject_ref=subject,
+        route=route,
+        started_us=now_us,
+        mode=room.mode,
+    )
+    due = room.begin(now_us, session)
+    opened = SessionChange(now_us, session, "opened", command.actor.name)
+    return [opened, *due]
+
+
+def _close_session(room: Room, now_us: int, command: Command) -> list[Output]:
+    session = _session(room)
+    reason = _text(command, "reason")
+    unseen = [alarm for alarm in room.alarms if alarm.priority is Priority.HIGH and alarm.sounding]
+    if unseen and not reason:
+        raise Refused(
+            f"{unseen[0].text} is not acknowledged: acknowledge it, or close with a reason"
+        )
+    changes = room.engine.close(now_us, "session closed", command.actor.name)
+    ended = replace(session, ended_us=now_us, phase="CLOSED")
+    room.ended()
+    body = {"reason": reason} if reason else {}
+    return [*changes, SessionChange(now_us, ended, "closed", command.actor.name, body)]
+
+
+def _dose(room: Room, now_us: int, command: Command) -> list[Output]:
+    session = _session(room)
+    if session.dose_us is not None:
+        raise Refused("the dose is already marked; add a note for anything further")
+    at_us = command.args.get("at_us", now_us)
+    if not isinstance(at_us, int) or not session.started_us <= at_us <= now_us:
+        raise Refused("the dose cannot be in the future or before the session began")
+    session, due = room.dosed(session, at_us)
+    return [SessionChange(at_us, session, "dose", command.actor.name), *due]
+
+
+def _mark(room: Room, now_us: int, command: Command) -> list[Output]:
+    _session(room)
+    text = _text(command, "text")
+    if not text:
+        raise Refused("write what happened")
+    return [Event(now_us, "mark", {"text": text}, command.actor.name)]
+
+
+def _acknowledge(room: Room, now_us: int, command: Command) -> list[Output]:
+    _session(room)
+    rule = str(command.args.get("rule", ""))
+    changes = room.engine.acknowledge(now_us, rule, command.actor.name)
+    if changes is None:
+        raise Refused(f"there is no alarm {rule!r} in {room.id}")
+    return list(changes)
+
+
+def _pause_audio(room: Room, now_us: int, command: Command) -> list[Output]:
+    _session(room)
+    return list(room.engine.pause_audio(now_us, command.actor.name))
+
+
+def _resume_audio(room: Room, now_us: int, command: Command) -> list[Output]:
+    _session(room)
+    rule = str(command.args.get("rule", ""))
+    return list(room.engine.resume_audio(now_us, command.actor.name, rule))
+
+
+def _start_nibp(room: Room, now_us: int, command: Command) -> list[Output]:
+    return [DeviceRequest(_cuff(room, command, "start_nibp"), StartNibp(), command.id)]
+
+
+def _stop_nibp(room: Room, now_us: int, command: Command) -> list[Output]:
+    return [DeviceRequest(_cuff(room, command, "stop_nibp"), StopNibp(), command.id)]
+
+
+def _cuff(room: Room, command: Command, ability: str) -> str:
+    device = room.device_that_can(ability, str(command.args.get("device", "")))
+    if device is None:
+        raise Refused(f"no connected monitor in {room.id} can do that; measure by hand")
+    return device
+
+
+def _session(room: Room) -> Session:
+    if room.session is None:
+        raise Refused(f"{room.id} has no session; open one first")
+    return room.session
+
+
+def _text(command: Command, key: str) -> str:
+    text = str(command.args.get(key, "")).strip()
+    if len(text) > _TEXT_MAX:
+        raise Refused(f"the text is longer than {_TEXT_MAX} characters; shorten it")
+    return text
+
+
+ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
+    "open_session": _open_session,
+    "close_session": _close_session,
+    "dose": _dose,
+    "mark": _mark,
+    "acknowledge": _acknowledge,
+    "pause_audio": _pause_audio,
+    "resume_audio": _resume_audio,
+    "start_nibp": _start_nibp,
+    "stop_nibp": _stop_nibp,
+}
