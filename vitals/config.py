@@ -57,6 +57,8 @@ class StationConfig(_Table):
     mode: Literal["real", "demo", "test"] = "real"
     speed: float = Field(default=1.0, gt=0, le=600)
     """Station seconds per real second; other than 1 only in demo and test mode."""
+    alarm_command: list[str] = Field(default_factory=list)
+    """Run by the supervisor, with one sentence as its last argument, when the station is silent."""
 
 
 class WebConfig(_Table):

@@ -1,0 +1,38 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Both set up what they need.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.PHONY: demo test check bench browser clean
+
+demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 8 --speed 10"
+	@$(BIN)/vitals demo $(ARGS)
+
+test: $(VENV)/.test browser  ## everything: types, style, imports, unit, pty, Chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test  ## only what needs no running program: style, types, imports
+	$(BIN)/python -m pytest tests/packaging
+
+bench: $(VENV)/.test browser  ## latency, CPU and memory under load, as a table
+	$(BIN)/python -m tests.bench.run $(ARGS)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "kap-vitals needs Python 3.11 or newer: install python3 and python3-venv" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module: install python3-venv" >&2; exit 2; }
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+browser:
+	@sh .ci/browser
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,153 @@
+"""Commands of the simulators: `vitals simulate`."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from devices import registry
+from devices.driver import Driver
+from simulators.bedside import Bedside, Log, no_log
+from simulators.course import ROUTES
+from simulators.endpoints import Endpoint, PtyEndpoint, TcpEndpoint
+from simulators.faults import NAMES, ByteFault
+from simulators.monitor import SimulatedMonitor
+from simulators.patient import Patient
+from simulators.scenario import Scenario, load
+from vitals.errors import ConfigError
+
+_CHECK_S = 0.1
+
+
+@click.command()
+@click.argument("driver")
+@click.option("--pty", metavar="PATH", help="Be a pseudo-terminal linked from PATH (default).")
+@click.option("--tcp", metavar="HOST:PORT", help="Listen on a TCP port instead.")
+@click.option("--scenario", "story", default="calm", show_default=True, metavar="NAME|FILE")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 600))
+@click.option("--route", type=click.Choice(list(ROUTES)), help="Route of the dose.")
+@click.option(
+    "--fault",
+    "kinds",
+    multiple=True,
+    metavar="KIND[:PER_MINUTE]",
+    help=f"Damage the line: {', '.join(NAMES)}; may be repeated.",
+)
+@click.option("--log", "log_path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so many real seconds.")
+def simulate(
+    driver: str,
+    pty: str | None,
+    tcp: str | None,
+    story: str,
+    seed: int,
+    speed: float,
+    route: str | None,
+    kinds: tuple[str, ...],
+    log_path: Path | None,
+    seconds: float | None,
+) -> None:
+    """Run one simulated monitor until Ctrl-C.
+
+    DRIVER is a name from `vitals drivers`. The printed lines go into a config.
+    """
+    told = _told(story, route)
+    protocol = _serial(driver)
+    patient = Patient(seed, route=told.route or "iv")
+    monitor = SimulatedMonitor(protocol, patient, seed=seed, faults=[_fault(k) for k in kinds])
+    with ExitStack() as stack:
+        log = _log_to(stack, log_path)
+        endpoint = _plug(monitor, pty, tcp)
+        stack.callback(endpoint.stop)
+        bedside = Bedside(patient, [endpoint], scenario=told, speed=speed, log=log)
+        click.echo(f'driver = "{protocol.name}"\nurl = "{endpoint.url}"')
+        about = told.description or told.name
+        click.echo(f"Simulating {protocol.title}: {about}. Ctrl-C stops it.", err=True)
+        with bedside:
+            _until_stopped(bedside, seconds)
+
+
+def _told(name: str, route: str | None) -> Scenario:
+    told = load(name)
+    return replace(told, route=route) if route else told
+
+
+def _serial(name: str) -> Driver:
+    driver = registry.get(name)
+    if driver.transport != "serial":
+        raise ConfigError(
+            f"{name} is no serial monitor ({driver.transport}), and only those can be simulated "
+            "by this version; `vitals drivers` lists them",
+            key="driver",
+        )
+    return driver
+
+
+def _fault(text: str) -> ByteFault:
+    kind, colon, rate = text.partition(":")
+    try:
+        return ByteFault(kind, float(rate)) if colon else ByteFault(kind)
+    except ValueError as error:
+        raise ConfigError(
+            f"--fault {text}: after the colon comes a number, how often a minute", key="fault"
+        ) from error
+
+
+def _plug(monitor: SimulatedMonitor, pty: str | None, tcp: str | None) -> Endpoint:
+    if pty and tcp:
+        raise ConfigError("--pty and --tcp exclude each other; choose one", key="tcp")
+    if tcp:
+        host, _, port = tcp.rpartition(":")
+        if not port.isdigit() or int(port) > 65535:
+            raise ConfigError(
+                f"--tcp {tcp}: write HOST:PORT, for example 127.0.0.1:4001", key="tcp"
+            )
+        return TcpEndpoint(monitor, host.strip("[]") or "127.0.0.1", int(port))
+    if pty is None and sys.platform == "win32":
+        return TcpEndpoint(monitor)
+    default = Path(tempfile.gettempdir()) / f"kap-vitals-{monitor.name}"
+    return PtyEndpoint(monitor, pty or default)
+
+
+def _log_to(stack: ExitStack, path: Path | None) -> Log:
+    """Writes one line for each piece of bytes: patient seconds, monitor, direction, hex."""
+    if path is None:
+        return no_log
+    try:
+        file = stack.enter_context(path.open("w", encoding="utf-8", buffering=1))
+    except OSError as error:
+        raise ConfigError(
+            f"the log cannot be written ({error.strerror}); name another file", path=path
+        ) from error
+
+    def log(at_s: float, monitor: str, what: str, data: bytes) -> None:
+        file.write(f"{at_s:.3f} {monitor} {what} {data.hex(' ')}".rstrip() + "\n")
+
+    return log
+
+
+def _until_stopped(bedside: Bedside, seconds: float | None) -> None:
+    """Returns after Ctrl-C, SIGTERM or so many seconds."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    asked: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not asked and (left := end - time.monotonic()) > 0:
+            bedside.wait(min(left, _CHECK_S))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

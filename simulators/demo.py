@@ -1,0 +1,171 @@
+"""`vitals demo`: simulated rooms, real pseudo-terminals, the real station and the real pages.
+
+This process owns the patients and their monitors, writes a config and a store into a temporary
+folder, and supervises station and web as `vitals run` would. Only the demo opens sessions and
+marks doses by itself; it does so with commands like any page's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+import uuid
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from devices import registry
+from simulators import scenario
+from simulators.bedside import Bedside
+from simulators.endpoints import Endpoint, PtyEndpoint, TcpEndpoint
+from simulators.monitor import SimulatedMonitor
+from simulators.patient import Patient
+from vitals import config, wire
+from vitals.errors import ConfigError, FeedError
+from vitals.follower import ask
+from vitals.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+OXIMETERS = ("nonin-df2", "contec-v7")
+STORIES = ("calm", "desaturation", "hypertension", "mixed", "motion", "probe-off", "bradycardia",
+           "cuff-failure")  # fmt: skip
+"""What happens in room 1, 2, 3, … when no scenario is named."""
+ROUTES = ("iv", "im", "intranasal", "sublingual")
+FIRST_DOSE_S, DOSE_STEP_S = 60.0, 40.0
+"""Patient seconds until the first room's dose, and between one room's and the next's."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRoom:
+    """One simulated room."""
+
+    id: str
+    subject: str
+    story: scenario.Scenario
+    bedside: Bedside
+    toml: str
+
+
+class Demo:
+    """Rooms, their config, and what the demo's own hand does in them."""
+
+    def __init__(
+        self, folder: Path, *, rooms: int, seed: int, speed: float, story: str | None, port: int
+    ) -> None:
+        self.rooms = [_room(folder, n, seed, speed, story) for n in range(1, rooms + 1)]
+        self.config_path = folder / "clinic.toml"
+        self.config_path.write_text(
+            f'[station]\nid = "demo"\nstore = "vitals.db"\nmode = "demo"\nspeed = {speed:g}\n\n'
+            f"[web]\nport = {port}\n\n" + "\n".join(room.toml for room in self.rooms),
+            encoding="utf-8",
+        )
+        self.config = config.load(self.config_path)
+
+    async def run(self, on_ready: Callable[[str], None]) -> None:
+        """Runs until cancelled."""
+        supervisor = Supervisor(self.config, self.config_path, on_ready=on_ready)
+        try:
+            for room in self.rooms:
+                room.bedside.start()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(supervisor.run())
+                for room in self.rooms:
+                    tasks.create_task(self._act(room))
+        finally:
+            for room in self.rooms:
+                room.bedside.stop()
+
+    async def _act(self, room: DemoRoom) -> None:
+        """Opens the session, and marks the dose when the patient gets it."""
+        route = room.story.route or "iv"
+        await self._ask(room, "open_session", {"subject_ref": room.subject, "route": route})
+        dose_at_s = room.story.dose_at_s
+        if dose_at_s is None:
+            return
+        # the bedside moves in a thread of its own, by patient time
+        while room.bedside.patient.now_s < dose_at_s:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        await self._ask(room, "dose", {})
+
+    async def _ask(self, room: DemoRoom, kind: str, args: dict[str, str]) -> None:
+        message = wire.CommandMsg(
+            id=str(uuid.uuid4()), kind=kind, room=room.id, name="demo", role="demo", args=args
+        )
+        while True:
+            try:
+                (result,) = await ask(self.config.feed_file, [message])
+            except FeedError:
+                await asyncio.sleep(0.25)  # the station is starting, or starting again
+                continue
+            if not result.ok:
+                log.warning("%s: %s: %s", room.id, kind, result.error)
+            return
+
+
+def _room(folder: Path, number: int, seed: int, speed: float, story: str | None) -> DemoRoom:
+    index = number - 1
+    told = scenario.load(story or STORIES[index % len(STORIES)])
+    told = replace(
+        told,
+        route=told.route or ROUTES[index % len(ROUTES)],
+        dose_at_s=FIRST_DOSE_S + index * DOSE_STEP_S if told.dose_at_s is None else told.dose_at_s,
+    )
+    patient = Patient(seed + index, route=told.route or "iv")
+    room_id = f"room-{number}"
+    endpoints: list[Endpoint] = []
+    lines = [f'[[room]]\nid = "{room_id}"\nlabel = "Room {number}"\n']
+    for name, driver in (
+        ("oximeter", OXIMETERS[index % len(OXIMETERS)]),
+        ("bp", "dinamap"),
+    ):
+        device = f"r{number}-{name}"
+        monitor = SimulatedMonitor(registry.get(driver), patient, seed=seed + number)
+        endpoint = _plug(monitor, folder / device)
+        endpoints.append(endpoint)
+        lines.append(
+            f'  [[room.device]]\n  id = "{device}"\n  driver = "{driver}"\n'
+            f"  url = {json.dumps(endpoint.url)}\n"
+        )
+    bedside = Bedside(patient, endpoints, scenario=told, speed=speed)
+    return DemoRoom(room_id, f"DEMO-{number:02d}", told, bedside, "\n".join(lines))
+
+
+def _plug(monitor: SimulatedMonitor, path: Path) -> Endpoint:
+    """Windows has no pseudo-terminals: there the monitors are on `socket://`."""
+    return TcpEndpoint(monitor) if sys.platform == "win32" else PtyEndpoint(monitor, path)
+
+
+def free_port(wanted: int | None) -> int:
+    """The wanted port, or 8050, or any free one when nobody asked for a certain one.
+
+    Raises:
+        ConfigError: the wanted port is taken.
+    """
+    for port in (wanted if wanted is not None else 8050, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if wanted is not None:
+                    raise ConfigError(
+                        f"port {wanted} is taken ({error.strerror}); choose another with --port"
+                    ) from error
+                continue
+            free: int = probe.getsockname()[1]
+            return free
+    raise ConfigError("no port is free on 127.0.0.1")
+
+
+def open_page(url: str) -> None:
+    """Opens the page in the person's browser where there is a screen."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY"):
+        with contextlib.suppress(webbrowser.Error):
+            webbrowser.open(url)

@@ -1,0 +1,200 @@
+"""A simulated monitor: a driver's own encoder or responder at a patient's side.
+
+It has no second implementation of any wire format. `advance` gives the bytes that a real
+monitor would have sent in that time; time moves by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from devices.driver import Driver, PatientView, Responder, Values
+from simulators.faults import ByteFault, Line
+from vitals.channels import NIBP
+from vitals.errors import CommandError
+from vitals.model import Flag
+
+ANCHOR_US = 1_800_000_000_000_000
+"""Time of a monitor's own clock when it is switched on."""
+POLL_S = 0.05
+"""How often at least a responder is asked for what it sends by itself."""
+INFLATED_S = 30.0
+"""How long a determination takes on a monitor that cannot be commanded."""
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A dense stream: so many bytes a frame, so many frames (and pleth samples) a second."""
+
+    frame: int
+    hz: float
+
+
+STREAMS: dict[str, Stream] = {
+    "nonin-df2": Stream(5, 75.0),
+    "nonin-df7": Stream(5, 75.0),
+    "contec-v5": Stream(5, 60.0),
+    "contec-v7": Stream(9, 60.0),
+}
+"""Protocols that leave the monitor frame by frame; all others leave it packet by packet."""
+_UNPACED = Stream(0, 60.0)
+
+
+class _Then:
+    """The patient as a responder sees him that is asked about a moment `ago_s` before now."""
+
+    def __init__(self, patient: PatientView) -> None:
+        self._patient = patient
+        self.value = patient.value
+        self.fault = patient.fault
+        self.ago_s = 0.0
+
+    def pleth(self, offset_s: float = 0.0) -> float:
+        return self._patient.pleth(offset_s - self.ago_s)
+
+
+class SimulatedMonitor:
+    """One monitor.
+
+    Args:
+        driver: its protocol.
+        patient: who wears it; advanced by the caller, before the monitor.
+        seed: of the faults on its line.
+        faults: what goes wrong on its line.
+        name: for scenarios (`link_drop`) and logs; the driver's name by default.
+        nibp_every_s: how often a monitor that cannot be commanded inflates its cuff, and a
+            spot-check monitor is used.
+
+    Attributes:
+        driver: see above.
+        name: see above.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        patient: PatientView,
+        *,
+        seed: int = 0,
+        faults: Sequence[ByteFault] = (),
+        name: str = "",
+        nibp_every_s: float = 300.0,
+    ) -> None:
+        self.driver = driver
+        self.name = name or driver.name
+        self._patient = patient
+        self._line = Line(faults, seed=seed)
+        self._view = _Then(patient)
+        self._responder = _responder(driver, self._view)
+        self._answers = b""
+        self._now_ns = 0
+        self._poll_ns = 0
+        stream = STREAMS.get(driver.name)
+        self._frame = stream.frame if stream else 0
+        self._samples = max(1, round(driver.encode_s * (stream or _UNPACED).hz))
+        self._packet_ns = round((nibp_every_s if driver.mode == "spot" else driver.encode_s) * _NS)
+        self._packets = 0
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._nibp_every_s = nibp_every_s
+        self._nibp: dict[str, float | None] = {}
+        self._cuffed = -1
+
+    @property
+    def now_us(self) -> int:
+        """Time by the monitor's own clock."""
+        return ANCHOR_US + self._now_ns // 1000
+
+    @property
+    def inflating(self) -> bool:
+        """Whether its cuff is inflated now."""
+        if self._responder is not None:
+            return bool(getattr(self._responder, "inflating", False))
+        measures = self.driver.mode == "continuous" and any(c in NIBP for c in self.driver.channels)
+        return measures and self._now_ns / _NS % self._nibp_every_s < INFLATED_S
+
+    def receive(self, data: bytes) -> None:
+        """What the station sends; the answer leaves with the next `advance`."""
+        if self._responder is not None and data:
+            self._answers += self._responder.receive(data, self.now_us)
+
+    def advance(self, dt_s: float) -> bytes:
+        """Lets time pass, and gives the bytes that left the monitor in it."""
+        end_ns = self._now_ns + round(dt_s * _NS)
+        answers, self._answers = self._answers, b""
+        responder = self._responder
+        sent = self._talk(end_ns) if responder is None else self._poll(responder, end_ns)
+        self._now_ns = end_ns
+        return self._line.carry(answers + sent, dt_s)
+
+    def skip(self, dt_s: float) -> None:
+        """Lets time pass in which nothing gets out, however long (the computer stood still)."""
+        self._now_ns += round(dt_s * _NS)
+        self._answers = b""
+        if self._responder is not None:
+            self._responder.poll(self.now_us)
+            self._poll_ns = self._now_ns
+        self._packets = max(self._packets, -(-self._now_ns // self._packet_ns))
+        self._waiting.clear()
+
+    def _poll(self, responder: Responder, end_ns: int) -> bytes:
+        out = b""
+        while self._poll_ns < end_ns:
+            self._poll_ns = min(end_ns, self._poll_ns + round(POLL_S * _NS))
+            self._view.ago_s = (end_ns - self._poll_ns) / _NS
+            out += responder.poll(ANCHOR_US + self._poll_ns // 1000)
+        return out
+
+    def _talk(self, end_ns: int) -> bytes:
+        while self._packets * self._packet_ns < end_ns:
+            self._encode(self._packets * self._packet_ns, end_ns)
+            self._packets += 1
+        out = b""
+        while self._waiting and self._waiting[0][0] < end_ns:
+            out += self._waiting.popleft()[1]
+        return out
+
+    def _encode(self, start_ns: int, patient_ns: int) -> None:
+        """Puts one packet's frames in the queue, each with the time it leaves."""
+        flags = {flag for flag in Flag if self._patient.fault(flag)}
+        packet = b"".join(
+            data for _, data in self.driver.encode(self._values(start_ns, patient_ns), flags)
+        )
+        size = self._frame or len(packet)
+        frames = [packet[i : i + size] for i in range(0, len(packet), size or 1)]
+        for i, frame in enumerate(frames):
+            self._waiting.append((start_ns + i * self._packet_ns // len(frames), frame))
+
+    def _values(self, start_ns: int, patient_ns: int) -> Values:
+        values: dict[str, float | Sequence[float] | None] = {}
+        for channel in self.driver.channels:
+            if channel == "pleth":
+                step_s = self.driver.encode_s / self._samples
+                offset_s = (start_ns - patient_ns) / _NS
+                values[channel] = [
+                    self._patient.pleth(offset_s + i * step_s) for i in range(self._samples)
+                ]
+            elif channel in NIBP:
+                values[channel] = self._last_nibp(start_ns).get(channel)
+            else:
+                values[channel] = self._patient.value(channel)
+        return values
+
+    def _last_nibp(self, at_ns: int) -> dict[str, float | None]:
+        """The last determination, repeated until the next one as such monitors do."""
+        if self.driver.mode == "spot":
+            return {channel: self._patient.value(channel) for channel in NIBP}
+        done = int((at_ns / _NS - INFLATED_S) // self._nibp_every_s)
+        if done > self._cuffed:
+            self._cuffed = done
+            self._nibp = {channel: self._patient.value(channel) for channel in NIBP}
+        return self._nibp
+
+
+def _responder(driver: Driver, patient: PatientView) -> Responder | None:
+    try:
+        return driver.responder(patient)
+    except CommandError:
+        return None

@@ -1,0 +1,117 @@
+"""The latest state of one room, as a page needs it to draw the room from nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from vitals import wire
+from vitals.channels import NIBP
+from vitals.model import Quality
+from vitals.trend import Trend
+
+MARKS = 500
+"""Events on the time line that are kept for a session."""
+
+
+class LatestRoom:
+    """Folds the messages about one room into the present state; waveforms are not state."""
+
+    def __init__(self, room: wire.RoomMsg) -> None:
+        self.id = room.id
+        self._label = room.label
+        self._devices = {device.id: device for device in room.devices}
+        self._numerics = {(m.channel, m.device): m for m in room.numerics}
+        self._notices = {(m.device, m.code): m for m in room.notices}
+        self._session = room.session or wire.SessionMsg(room=room.id)
+        self._alarms = {m.rule: m for m in room.alarms}
+        self._due = {m.what: m for m in room.due}
+        self._limits = room.limits
+        self._trends = {m.channel: Trend.of(m) for m in room.trends}
+        self._marks = deque(room.marks, MARKS)
+        self._trends_of = self._session.id
+
+    def apply(self, message: wire.Down) -> bool:
+        """Takes one message; returns whether it started a new session."""
+        fold = _FOLDS.get(type(message))
+        return bool(fold and fold(self, message))
+
+    def trend(self, channel: str) -> Trend:
+        """The trend of a channel, empty at first."""
+        return self._trends.setdefault(channel, Trend(channel))
+
+    def message(self) -> wire.RoomMsg:
+        """The whole room; without an open session nothing is owed."""
+        return wire.RoomMsg(
+            id=self.id,
+            label=self._label,
+            devices=list(self._devices.values()),
+            numerics=list(self._numerics.values()),
+            notices=list(self._notices.values()),
+            session=self._session,
+            alarms=list(self._alarms.values()),
+            due=list(self._due.values()) if self._open else [],
+            limits=self._limits,
+            trends=[trend.message() for trend in self._trends.values()],
+            marks=list(self._marks),
+        )
+
+    @property
+    def _open(self) -> bool:
+        return bool(self._session.id) and self._session.ended_us is None
+
+    def _numeric(self, m: wire.NumericMsg) -> None:
+        self._numerics[m.channel, m.device] = m
+        if m.value is None or m.quality == Quality.INVALID:
+            return
+        if m.channel in NIBP:
+            self._notices.pop((m.device, "nibp_failed"), None)  # a reading ends the failure
+        if self._open and m.at_us >= (self._session.started_us or 0):
+            self.trend(m.channel).add(m.at_us, m.value)
+
+    def _notice(self, m: wire.NoticeMsg) -> None:
+        if m.active:
+            self._notices[m.device, m.code] = m
+        else:
+            self._notices.pop((m.device, m.code), None)
+
+    def _link(self, m: wire.LinkMsg) -> None:
+        device = self._devices.get(m.device) or wire.DeviceMsg(id=m.device, driver="")
+        self._devices[m.device] = replace(device, state=m.state, detail=m.detail)
+
+    def _alarm(self, m: wire.AlarmMsg) -> None:
+        # An idle alarm is worth nothing, unless somebody has switched its rule off or silenced it.
+        if m.condition == "idle" and m.rule_state == "enabled" and m.signal == "on":
+            self._alarms.pop(m.rule, None)
+        else:
+            self._alarms[m.rule] = m
+
+    def _due_(self, m: wire.DueMsg) -> None:
+        self._due[m.what] = m
+
+    def _mark(self, m: wire.MarkMsg) -> None:
+        self._marks.append(m)
+
+    def _session_(self, m: wire.SessionMsg) -> bool:
+        self._session = m
+        if not m.id or m.id == self._trends_of:
+            return False
+        self._trends_of = m.id
+        self._trends.clear()
+        self._due.clear()
+        self._marks.clear()
+        return True
+
+
+_FOLDS: dict[type, Callable[[LatestRoom, Any], bool | None]] = {
+    wire.NumericMsg: LatestRoom._numeric,
+    wire.NoticeMsg: LatestRoom._notice,
+    wire.LinkMsg: LatestRoom._link,
+    wire.AlarmMsg: LatestRoom._alarm,
+    wire.DueMsg: LatestRoom._due_,
+    wire.SessionMsg: LatestRoom._session_,
+    wire.MarkMsg: LatestRoom._mark,
+}

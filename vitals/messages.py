@@ -1,0 +1,148 @@
+"""The domain's types as messages of the feed."""
+
+from __future__ import annotations
+
+from vitals import wire
+from vitals.model import (
+    Alarm,
+    Due,
+    Link,
+    Mode,
+    Notice,
+    Numeric,
+    Priority,
+    Rule,
+    Session,
+    Waveform,
+)
+
+
+def numeric(
+    room: str, seq: int, n: Numeric, fresh_s: float, gone_s: float | None
+) -> wire.NumericMsg:
+    """`fresh_s`, `gone_s`: see `wire.NumericMsg`."""
+    return wire.NumericMsg(
+        seq=seq,
+        room=room,
+        channel=n.channel,
+        device=n.device,
+        at_us=n.at_us,
+        value=n.value,
+        quality=n.quality.value,
+        flags=sorted(flag.value for flag in n.flags),
+        fresh_s=fresh_s,
+        gone_s=gone_s,
+    )
+
+
+def wave(room: str, seq: int, w: Waveform) -> wire.WaveMsg:
+    """Raw device units, as integers."""
+    return wire.WaveMsg(
+        seq=seq,
+        room=room,
+        channel=w.channel,
+        device=w.device,
+        start_us=w.start_us,
+        rate_hz=w.rate_hz,
+        y=w.values.astype(int).tolist(),
+        quality=w.quality.value,
+    )
+
+
+def notice(room: str, seq: int, n: Notice) -> wire.NoticeMsg:
+    """A condition reported by a device."""
+    return wire.NoticeMsg(
+        seq=seq,
+        room=room,
+        device=n.device,
+        at_us=n.at_us,
+        code=n.code,
+        active=n.active,
+        detail=n.detail,
+    )
+
+
+def link(room: str, seq: int, n: Link) -> wire.LinkMsg:
+    """State of the link to a device."""
+    return wire.LinkMsg(
+        seq=seq,
+        room=room,
+        device=n.device,
+        at_us=n.at_us,
+        state=n.state,
+        rejected=n.rejected,
+        detail=n.detail,
+    )
+
+
+def alarm(seq: int, a: Alarm, rule: Rule) -> wire.AlarmMsg:
+    """All axes of one alarm."""
+    return wire.AlarmMsg(
+        seq=seq,
+        room=a.room,
+        rule=a.rule,
+        channel=rule.channel,
+        side=rule.side,
+        priority=a.priority.value,
+        level=a.level,
+        condition=a.condition,
+        acked_by=a.acked_by,
+        acked_us=a.acked_us,
+        signal=a.signal,
+        signal_until_us=a.signal_until_us,
+        rule_state=a.rule_state,
+        rule_until_us=a.rule_until_us,
+        onset_us=a.onset_us,
+        value=a.value,
+        limit=a.limit,
+        text=a.text,
+        sounding=a.sounding,
+    )
+
+
+def due(seq: int, d: Due) -> wire.DueMsg:
+    """A reading or act that is owed."""
+    return wire.DueMsg(
+        seq=seq,
+        room=d.room,
+        what=d.what,
+        at_us=d.at_us,
+        done_us=d.done_us,
+        state=d.state,
+        label=d.label,
+    )
+
+
+def session(
+    room: str, seq: int, s: Session | None, mode: Mode, gaps: list[tuple[int, int]]
+) -> wire.SessionMsg:
+    """The room's session; None and an ended one become "no session"."""
+    if s is None or s.ended_us is not None:
+        return wire.SessionMsg(seq=seq, room=room, mode=mode)
+    return wire.SessionMsg(
+        seq=seq,
+        room=room,
+        id=s.id,
+        subject_ref=s.subject_ref,
+        route=s.route,
+        mode=s.mode,
+        phase=s.phase,
+        started_us=s.started_us,
+        ended_us=s.ended_us,
+        dose_us=s.dose_us,
+        resumed=s.resumed,
+        gaps=gaps,
+    )
+
+
+def limits(rules: tuple[Rule, ...]) -> list[wire.LimitMsg]:
+    """Limit lines of the physiological rules, for the trend."""
+    return [
+        wire.LimitMsg(
+            channel=rule.channel, side=rule.side, priority=level.priority.value, limit=level.limit
+        )
+        for rule in rules
+        if rule.side != "technical"
+        for level in rule.levels
+        if level.limit is not None and level.priority is not Priority.INFO
+    ]

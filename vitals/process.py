@@ -1,0 +1,46 @@
+"""Life of a process: logging to stderr, and an orderly stop however it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from vitals import lifeline
+
+log = logging.getLogger(__name__)
+
+
+def log_to_stderr(name: str, level: int = logging.INFO) -> None:
+    """One line an event: local time, process, level, sentence; device ids, never health data."""
+    logging.basicConfig(
+        level=level, format=f"%(asctime)s {name} %(levelname)s %(message)s", force=True
+    )
+    for noisy in ("websockets", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def run_until_signal(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a coroutine until it ends or SIGINT/SIGTERM asks it to stop in order."""
+
+    async def wrapped() -> None:
+        task = asyncio.ensure_future(main())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, task.cancel)
+            except NotImplementedError:  # Windows: Ctrl-C cancels through asyncio.run
+                break
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        lifeline.watch(stop)
+        try:
+            await task
+        except asyncio.CancelledError:
+            log.info("stopped")
+
+    asyncio.run(wrapped())

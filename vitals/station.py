@@ -1,0 +1,428 @@
+"""The station: devices, rooms, alarms, record and feed of one PC, in one asyncio loop for life.
+
+Everything that happens goes the same way: an input gets the station's next `seq`, the room folds
+it, and then input and outputs go to the record (a queue) and to the hub (the feed). Nothing here
+waits for disk, network or page; a full disk or a locked database is a condition, not a stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from vitals import messages, wire
+from vitals.alarms.profile import Profile
+from vitals.channels import NIBP
+from vitals.clock import Clock
+from vitals.config import Config
+from vitals.errors import CommandError
+from vitals.hub import Hub
+from vitals.model import (
+    US,
+    Actor,
+    AlarmChange,
+    Command,
+    DeviceRequest,
+    Due,
+    Event,
+    Input,
+    Link,
+    Notice,
+    Numeric,
+    Output,
+    Request,
+    Result,
+    Resume,
+    Session,
+    SessionChange,
+    StoreState,
+    Tick,
+    Waveform,
+)
+from vitals.record import Record
+from vitals.room import Room, RoomDevice
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+TICK_LAG_S = 0.05
+"""Ticks run a little behind, so that a sample on its way from its port is never overtaken."""
+BEAT_S = 1.0
+LATE_S = 1.0
+"""A loop that is later than this is reported: something blocks the station."""
+RECORDED_S = 2.0
+"""A command that is not committed by then is answered "done, not recorded"."""
+NIBP_FRESH_S = 900.0
+"""A reading turns grey after this when nothing further is scheduled."""
+SLACK_S = 0.25
+"""Real seconds of patience with transport and scheduling, in a demo that runs faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class StationDevice:
+    """What the station needs to know of a device and its driver."""
+
+    id: str
+    driver: str
+    title: str
+    channels: tuple[str, ...]
+    can: frozenset[str]
+    period_s: float
+    own_alarm: str
+
+
+class Keeper(Protocol):
+    """Keeps the link to one device for life (`devices.keeper`)."""
+
+    async def run(self) -> None:
+        """Never returns."""
+
+    def request(self, request: Request) -> None:
+        """Asks the device for something; raises CommandError when that is impossible."""
+
+
+OnEvents = Callable[[list[Numeric | Waveform | Notice]], None]
+OnLink = Callable[[Link], None]
+MakeKeeper = Callable[[str, OnEvents, OnLink], Keeper]
+"""(device id, on_events, on_link) -> keeper."""
+
+
+class Station:
+    """Wires the rooms of one config to keepers, record and hub."""
+
+    def __init__(
+        self,
+        config: Config,
+        profile: Profile,
+        devices: Mapping[str, StationDevice],
+        make_keeper: MakeKeeper,
+        hub: Hub,
+        record: Record,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._profile = profile
+        self._devices = devices
+        self._hub = hub
+        self._record = record
+        self._clock = clock
+        self._seq: Iterator[int] = itertools.count(record.last_seq + 1)
+        self._slack_s = slack_s(clock.speed)
+        self._rooms: dict[str, Room] = {}
+        self._room_of: dict[str, str] = {}
+        self._keepers: dict[str, Keeper] = {}
+        self._gaps: dict[str, list[tuple[int, int]]] = {}
+        self._recording = StoreState(clock.now_us(), recording=True)
+        for room in config.room:
+            known = [devices[device.id] for device in room.device]
+            self._rooms[room.id] = Room(
+                room.id,
+                [RoomDevice(d.id, d.channels, d.can) for d in known],
+                profile,
+                mode=config.station.mode,
+                auto_nibp=room.auto_nibp,
+                slack_us=round(self._slack_s * US),
+            )
+            for device in known:
+                self._room_of[device.id] = room.id
+                self._keepers[device.id] = make_keeper(device.id, self._on_events, self._on_link)
+        hub.configure([self._room_message(room.id, room.name) for room in config.room])
+
+    # --- life ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Resumes open sessions and runs until cancelled; a dead task ends the station."""
+        loop = asyncio.get_running_loop()
+        self._record.start(
+            lambda state: loop.call_soon_threadsafe(self._on_store, state), self._clock
+        )
+        self._resume()
+        async with asyncio.TaskGroup() as tasks:
+            for device, keeper in self._keepers.items():
+                tasks.create_task(keeper.run(), name=f"keeper {device}")
+            tasks.create_task(self._ticker(), name="ticker")
+            tasks.create_task(self._beat(), name="beat")
+
+    async def _ticker(self) -> None:
+        due = time.monotonic()
+        while True:
+            due += TICK_S
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            late_s = time.monotonic() - due
+            if late_s > LATE_S:
+                self._late(late_s)
+                due = time.monotonic()
+            now_us = self._clock.now_us() - round(TICK_LAG_S * self._clock.speed * US)
+            for room in self._rooms.values():
+                self._step(room, Tick(now_us), now_us)
+
+    def _late(self, late_s: float) -> None:
+        log.warning("the station's loop was %.1f s late", late_s)
+        body = {"event": "engine late", "late_s": round(late_s, 1)}
+        self._record.station_event(next(self._seq), self._clock.now_us(), body)
+
+    async def _beat(self) -> None:
+        while True:
+            stalled = self._record.stalled(time.monotonic())
+            if stalled is not None and self._recording.recording:
+                self._on_store(StoreState(self._clock.now_us(), recording=False, detail=stalled))
+            self._hub.publish(
+                wire.BeatMsg(
+                    seq=next(self._seq),
+                    now_us=self._clock.now_us(),
+                    speed=self._clock.speed,
+                    recording=self._recording.recording,
+                    detail=self._recording.detail,
+                )
+            )
+            await asyncio.sleep(BEAT_S)
+
+    # --- inputs -------------------------------------------------------------------------------
+
+    def _on_events(self, events: list[Numeric | Waveform | Notice]) -> None:
+        for event in events:
+            room = self._rooms[self._room_of[event.device]]
+            match event:
+                case Numeric():
+                    self._numeric(room, event)
+                case Waveform():
+                    self._waveform(room, event)
+                case Notice():
+                    seq = self._step(room, event, event.at_us)
+                    self._record.notice(seq, room.id, _session_id(room), event)
+                    self._hub.publish(messages.notice(room.id, seq, event))
+
+    def _numeric(self, room: Room, numeric: Numeric) -> None:
+        seq = self._step(room, numeric, numeric.at_us)
+        if room.session is not None:
+            self._record.numeric(room.session.id, seq, numeric)
+        if room.primary(numeric):
+            fresh_s, gone_s = self._freshness(room, numeric)
+            self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
+
+    def _waveform(self, room: Room, wave: Waveform) -> None:
+        seq = next(self._seq)
+        if room.session is not None:
+            self._record.wave(room.session.id, seq, wave)
+        self._hub.publish(messages.wave(room.id, seq, wave))
+
+    def _freshness(self, room: Room, numeric: Numeric) -> tuple[float, float | None]:
+        if numeric.channel in NIBP:
+            ahead = [d.at_us for d in room.due if d.state == "coming" and d.at_us > numeric.at_us]
+            if not ahead:
+                return NIBP_FRESH_S, None
+            return (min(ahead) - numeric.at_us) / US + 120.0, None
+        period_s = self._devices[numeric.device].period_s
+        fresh_s = max(3.0, 2 * period_s)
+        return fresh_s + self._slack_s, max(5.0, fresh_s + 2.0) + self._slack_s
+
+    def _on_link(self, link: Link) -> None:
+        room = self._rooms[self._room_of[link.device]]
+        seq = self._step(room, link, link.at_us)
+        self._record.link(seq, room.id, _session_id(room), link)
+        self._hub.publish(messages.link(room.id, seq, link))
+
+    def _on_store(self, state: StoreState) -> None:
+        if state.recording != self._recording.recording:
+            log.warning("recording: %s %s", state.recording, state.detail)
+            now_us = self._clock.now_us()
+            for room in self._rooms.values():
+                self._step(room, state, now_us)
+            body = {"event": "recording", "recording": state.recording, "detail": state.detail}
+            self._record.station_event(next(self._seq), now_us, body)
+        self._recording = state
+
+    def on_command(self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]) -> None:
+        """Does what a person asks; the answer follows the commit, or after 2 s says it did not."""
+        first = self._record.result_of(message.id)
+        if first is not None:
+            reply(first)
+            return
+        room = self._rooms.get(message.room)
+        if room is None:
+            reply(wire.ResultMsg(id=message.id, ok=False, error=f"no room {message.room!r} here"))
+            return
+        now_us = self._clock.now_us()
+        actor = Actor(message.name or "unknown", message.role)
+        command = Command(message.id, actor, message.kind, room.id, message.args)
+        seq = next(self._seq)
+        before = _session_id(room)
+        outputs = room.step(Input(seq, now_us, command))
+        result = self._result(outputs, command)
+        answer = _Answer(result, reply, asyncio.get_running_loop())
+        with self._record.together(answer.committed):
+            self._record.command(seq, now_us, before, command, result)
+            self._publish(room, outputs, before or _session_id(room))
+        answer.wait()
+
+    def _result(self, outputs: Iterable[Output], command: Command) -> wire.ResultMsg:
+        """The room's answer, unless the device itself refuses."""
+        result = next(o for o in outputs if isinstance(o, Result))
+        for output in outputs:
+            if isinstance(output, DeviceRequest) and output.command_id == command.id:
+                try:
+                    self._keepers[output.device].request(output.request)
+                except CommandError as error:
+                    return wire.ResultMsg(id=command.id, ok=False, error=str(error))
+        return wire.ResultMsg(id=result.id, ok=result.ok, error=result.error)
+
+    # --- one step -----------------------------------------------------------------------------
+
+    def _step(
+        self, room: Room, body: Numeric | Notice | Link | StoreState | Tick | Resume, at_us: int
+    ) -> int:
+        seq = next(self._seq)
+        before = _session_id(room)
+        outputs = room.step(Input(seq, at_us, body))
+        if outputs:
+            self._publish(room, outputs, before or _session_id(room))
+        return seq
+
+    def _publish(self, room: Room, outputs: Iterable[Output], session: str | None) -> None:
+        """Outputs go to the record and to the feed, in order."""
+        for output in outputs:
+            seq = next(self._seq)
+            match output:
+                case AlarmChange():
+                    self._record.alarm(seq, session, output, self._profile.version)
+                    rule = room.rules[output.after.rule]
+                    self._hub.publish(messages.alarm(seq, output.after, rule))
+                case Due():
+                    self._record.due(seq, session, output)
+                    self._hub.publish(messages.due(seq, output))
+                case SessionChange():
+                    self._session_change(room, seq, output)
+                case Event():
+                    self._record.event(seq, room.id, session, output)
+                    text = str(output.body.get("text", ""))
+                    self._hub.publish(
+                        wire.MarkMsg(
+                            seq=seq, room=room.id, at_us=output.at_us, kind=output.kind, text=text
+                        )
+                    )
+                case DeviceRequest(command_id=""):
+                    self._scheduled(room, seq, output)
+                case _:
+                    pass
+
+    def _session_change(self, room: Room, seq: int, change: SessionChange) -> None:
+        self._record.session(seq, change, self._profile.text)
+        gaps = self._gaps.get(room.id, []) if change.session.resumed else []
+        mode = self._config.station.mode
+        self._hub.publish(messages.session(room.id, seq, change.session, mode, gaps))
+        if change.cause in ("dose", "resumed", "phase"):
+            text = change.session.phase if change.cause == "phase" else ""
+            self._hub.publish(
+                wire.MarkMsg(
+                    seq=next(self._seq),
+                    room=room.id,
+                    at_us=change.at_us,
+                    kind=change.cause,
+                    text=text,
+                )
+            )
+
+    def _scheduled(self, room: Room, seq: int, wanted: DeviceRequest) -> None:
+        """A reading that the schedule asks for; a device that cannot leaves it owed."""
+        try:
+            self._keepers[wanted.device].request(wanted.request)
+        except CommandError as error:
+            log.info("scheduled reading: %s", error, extra={"device": wanted.device})
+            body = {"device": wanted.device, "error": str(error)}
+            event = Event(self._clock.now_us(), "reading_refused", body)
+            self._record.event(seq, room.id, _session_id(room), event)
+
+    # --- restart ------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Sessions that were open go on, with the gap marked."""
+        for found in self._record.open_sessions():
+            room = self._rooms.get(found.session.room)
+            if room is None:
+                log.error("session %s is of an unknown room", found.session.id)
+                continue
+            now_us = self._clock.now_us()
+            self._gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
+            resume = Resume(now_us, found.session, found.alarms, found.due)
+            self._step(room, resume, now_us)
+            for due in room.due:
+                self._hub.publish(messages.due(next(self._seq), due))
+            for alarm in room.alarms:
+                message = messages.alarm(next(self._seq), alarm, room.rules[alarm.rule])
+                self._hub.publish(message)
+            for mark in found.marks:
+                self._hub.publish(mark)
+            for channel, samples in found.trends.items():
+                self._hub.trend(room.id, channel).load(samples)
+            for reading in found.readings:
+                fresh_s, gone_s = self._freshness(room, reading)
+                self._hub.publish(
+                    messages.numeric(room.id, next(self._seq), reading, fresh_s, gone_s)
+                )
+
+    def _room_message(self, room_id: str, label: str) -> wire.RoomMsg:
+        room = self._rooms[room_id]
+        return wire.RoomMsg(
+            id=room_id,
+            label=label,
+            devices=[
+                wire.DeviceMsg(
+                    id=device.id,
+                    driver=device.driver,
+                    title=device.title,
+                    can=sorted(device.can),
+                    channels=list(device.channels),
+                    own_alarm=device.own_alarm,
+                )
+                for device in (self._devices[d] for d in room.devices)
+            ],
+            session=messages.session(room_id, 0, None, self._config.station.mode, []),
+            limits=messages.limits(self._profile.rules),
+        )
+
+
+class _Answer:
+    """The one answer to a command: after its commit, or after 2 s without."""
+
+    def __init__(
+        self,
+        result: wire.ResultMsg,
+        reply: Callable[[wire.ResultMsg], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._result, self._reply, self._loop = result, reply, loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._given = False
+
+    def wait(self) -> None:
+        self._timer = self._loop.call_later(RECORDED_S, self._give, False)
+
+    def committed(self, recorded: bool) -> None:
+        """Called from the writer's thread."""
+        self._loop.call_soon_threadsafe(self._give, recorded)
+
+    def _give(self, recorded: bool) -> None:
+        if self._given:
+            return
+        self._given = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._result.recorded = recorded
+        self._reply(self._result)
+
+
+def slack_s(speed: float) -> float:
+    """Station seconds that transport and scheduling may take on top, at a clock's speed."""
+    return SLACK_S * max(0.0, speed - 1.0)
+
+
+def _session_id(room: Room) -> str | None:
+    return room.session.id if room.session is not None else None
+
+
+__all__ = ["Keeper", "MakeKeeper", "Session", "Station", "StationDevice", "slack_s"]

@@ -1,0 +1,204 @@
+"""Keeps the station and the web alive; knows both only by their command lines.
+
+A child that exits is started again at once; one that dies over and over waits a little longer
+each time. The station is followed by its feed (a beat every second), the web is asked for its
+`/healthz`. Station silent 3 s: the alarm command runs; 5 s: killed and started again. Web
+silent 15 s: killed and started again. Starting up, both have 60 s of grace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vitals import lifeline, wire
+from vitals.config import Config
+from vitals.follower import Follower
+from vitals.hub import Hub
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 60.0
+STATION_ALARM_S = 3.0
+STATION_KILL_S = 5.0
+WEB_KILL_S = 15.0
+STOP_S = 5.0
+"""Patience with a child that was asked to stop."""
+SHORT_LIFE_S = 5.0
+RETRY_S = (0.2, 5.0)
+"""Wait before a child that died young is started again: at first, at most."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    argv: Sequence[str]
+    kill_s: float
+    process: asyncio.subprocess.Process | None = None
+    heard: float = 0.0
+    healthy: bool = False
+    started: float = 0.0
+    starts: int = 0
+    wait_s: float = field(default=RETRY_S[0])
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self.process.pid if self.process and self.process.returncode is None else None
+
+    def alive(self) -> None:
+        """It was heard from."""
+        self.heard, self.healthy = time.monotonic(), True
+
+    def silent_s(self) -> float:
+        """Seconds of silence that count: none while it still has grace to start."""
+        now = time.monotonic()
+        if self.process is None:
+            return 0.0
+        if not self.healthy:
+            return max(0.0, now - self.started - GRACE_S)
+        return now - self.heard
+
+
+def vitals_argv(*args: str) -> list[str]:
+    """Command line of this program, by this interpreter."""
+    return [sys.executable, "-m", "vitals.cli", *args]
+
+
+class Supervisor:
+    """Runs `vitals station` and `vitals web` for one config file."""
+
+    def __init__(
+        self,
+        config: Config,
+        config_path: Path,
+        *,
+        on_ready: Callable[[str], None] = lambda url: None,
+    ) -> None:
+        path = str(config_path)
+        self._config = config
+        self._on_ready = on_ready
+        self.station = Child("station", vitals_argv("station", "--config", path), STATION_KILL_S)
+        self.web = Child("web", vitals_argv("web", "--config", path), WEB_KILL_S)
+        self.url = f"http://{config.web.host}:{config.web.port}/"
+        self._ready = False
+        self._alarmed = False
+
+    async def run(self) -> None:
+        """Runs until cancelled, then stops both children."""
+        pulse = _Pulse(self.station.alive)
+        follower = Follower(self._config.feed_file, pulse)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(follower.run(), name="follower")
+                for child in (self.station, self.web):
+                    group.create_task(self._keep(child), name=child.name)
+                group.create_task(self._watch(), name="watch")
+                group.create_task(self._ask_web(), name="healthz")
+        finally:
+            # The web first: it then never shows a station that was stopped on purpose as lost.
+            for child in (self.web, self.station):
+                await _stop(child)
+
+    async def _keep(self, child: Child) -> None:
+        """Starts a child again and again."""
+        while True:
+            child.process = await asyncio.create_subprocess_exec(
+                *child.argv,
+                stdin=asyncio.subprocess.PIPE,
+                env={**os.environ, lifeline.VARIABLE: "1"},
+                # Ctrl-C is for the supervisor, which then stops the children in order.
+                start_new_session=True,
+            )
+            child.started, child.healthy = time.monotonic(), False
+            child.starts += 1
+            log.info("%s started, process %d", child.name, child.process.pid)
+            code = await child.process.wait()
+            lived_s = time.monotonic() - child.started
+            log.error("%s ended with code %d after %.1f s", child.name, code, lived_s)
+            if lived_s >= SHORT_LIFE_S:
+                child.wait_s = RETRY_S[0]
+            await asyncio.sleep(child.wait_s if lived_s < SHORT_LIFE_S else 0)
+            child.wait_s = min(child.wait_s * 2, RETRY_S[1])
+
+    async def _watch(self) -> None:
+        """Kills what is silent for too long; sounds for a silent station before that."""
+        while True:
+            await asyncio.sleep(0.1)
+            silent_s = self.station.silent_s()
+            if silent_s > STATION_ALARM_S and not self._alarmed:
+                self._alarmed = True
+                await self._alarm(f"the station has been silent for {silent_s:.0f} s")
+            elif silent_s < 1.0 and self.station.healthy:
+                self._alarmed = False
+            for child in (self.station, self.web):
+                if child.pid is not None and child.silent_s() > child.kill_s:
+                    log.error("%s is silent: killed, to be started again", child.name)
+                    child.healthy, child.started = False, time.monotonic()
+                    assert child.process is not None  # noqa: S101 (it has a pid)
+                    child.process.kill()
+
+    async def _alarm(self, sentence: str) -> None:
+        log.critical("%s", sentence)
+        command = self._config.station.alarm_command
+        if command:
+            try:
+                await asyncio.create_subprocess_exec(*command, sentence)
+            except OSError as error:
+                log.critical("station.alarm_command cannot be run: %s", error)
+
+    async def _ask_web(self) -> None:
+        while True:
+            if await asyncio.to_thread(_healthy, self.url + "healthz"):
+                self.web.alive()
+                if self.station.healthy and not self._ready:
+                    self._ready = True
+                    self._on_ready(self.url)
+            await asyncio.sleep(0.25 if not self._ready else 1.0)
+
+
+class _Pulse(Hub):
+    """Stands where a hub would, and only hears that something came."""
+
+    def __init__(self, alive: Callable[[], None]) -> None:
+        super().__init__()
+        self._alive = alive
+
+    def publish(self, message: wire.Down, raw: bytes | None = None) -> None:
+        if not isinstance(message, wire.LinkState):
+            self._alive()
+
+    def reset(self, snapshot: wire.Snapshot, raw: bytes | None = None) -> None:
+        self._alive()
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2.0) as answer:  # noqa: S310 (our own http)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+async def _stop(child: Child) -> None:
+    process = child.process
+    if process is None or process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        log.error("%s did not stop in %.0f s: killed", child.name, STOP_S)
+        process.kill()
+        await process.wait()
