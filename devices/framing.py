@@ -1,50 +1,89 @@
-"""Small pieces that several protocols share: a byte buffer, one value a second, wave timing."""
+"""Small pieces that several protocols share: what was refused, one value a second, wave timing.
+
+A decoder built from them keeps the driver contract cheaply: time is counted in frames and not
+by a clock, and everything kept between two chunks is less than one frame, so any split of the
+same bytes gives the same events and no stream of garbage makes it grow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vitals.channels import CHANNELS
-from vitals.model import Flag, Numeric, Quality, Waveform
+from devices.driver import Values
+from vitals.channels import plausible
+from vitals.errors import CommandError
+from vitals.model import Flag, Notice, Numeric, Quality, Request, Waveform
 
 _SECOND_US = 1_000_000
 
+NO_VALUE = frozenset({Flag.SENSOR_OFF, Flag.NO_SENSOR, Flag.SENSOR_FAULT, Flag.SEARCHING})
+"""Flags under which a number is never passed on, whatever the bytes say: it is held or old."""
 
-class Buffer:
-    """Bytes that have arrived and are not yet understood; bounded, oldest dropped first.
+DOUBTFUL = frozenset(
+    {
+        Flag.LOW_PERFUSION,
+        Flag.ARTIFACT,
+        Flag.WEAK_SIGNAL,
+        Flag.OUT_OF_TRACK,
+        Flag.INTERFERENCE,
+    }
+)
+"""Flags that make a number questionable."""
 
-    The bound is far above any frame, so only a stream that never frames reaches it.
+
+def quality(flags: frozenset[Flag]) -> Quality:
+    """How far a value that comes with these flags may be trusted."""
+    if flags & NO_VALUE:
+        return Quality.INVALID
+    return Quality.QUESTIONABLE if flags & DOUBTFUL else Quality.GOOD
+
+
+class StreamDecoder:
+    """What every decoder of a byte stream has; by itself it only listens.
+
+    Attributes:
+        device: id of the device, for events and errors.
+        rejected: frames' worth of bytes that did not fit. An unbroken run of refused bytes
+            counts as one frame for each begun `frame_bytes`, however the bytes were split.
     """
 
-    __slots__ = ("_limit", "data")
+    def __init__(self, device: str, frame_bytes: int) -> None:
+        self.device = device
+        self.rejected = 0
+        self._frame_bytes = frame_bytes
+        self._run = 0
 
-    def __init__(self, limit: int = 4096) -> None:
-        self.data = bytearray()
-        self._limit = limit
+    def refuse(self, count: int) -> None:
+        """`count` more bytes did not fit."""
+        frames = -(-self._run // self._frame_bytes)
+        self._run += count
+        self.rejected += -(-self._run // self._frame_bytes) - frames
 
-    def extend(self, data: bytes) -> int:
-        """Appends; returns how many old bytes had to be dropped."""
-        self.data += data
-        over = max(0, len(self.data) - self._limit)
-        if over:
-            del self.data[:over]
-        return over
+    def accept(self) -> None:
+        """A frame did fit: the run of refused bytes, if any, is over."""
+        self._run = 0
 
-    def take(self, count: int) -> bytes:
-        """Removes and returns exactly `count` bytes from the front."""
-        out = bytes(self.data[:count])
-        del self.data[:count]
-        return out
+    def due(self, now_us: int) -> bytes:
+        """Nothing has to be said to a device that only talks."""
+        return b""
+
+    def request(self, request: Request, now_us: int) -> None:
+        """Refuses: a device that only talks cannot be told to do anything.
+
+        Raises:
+            CommandError: always.
+        """
+        raise CommandError(
+            f"its protocol only talks, so {type(request).__name__} cannot be sent; "
+            "use the buttons of the device",
+            device=self.device,
+        )
 
 
 class OncePerSecond:
-    """Thins a dense stream: the first value, any change of validity or flags, then 1 Hz.
-
-    Time is counted in frames, not by the clock, so that any split of the same bytes gives the
-    same Numerics.
-    """
+    """Thins a dense stream: the first value, any change of validity or flags, then 1 Hz."""
 
     __slots__ = ("_count", "_every", "_last")
 
@@ -56,56 +95,85 @@ class OncePerSecond:
     def due(self, key: object) -> bool:
         """Whether this frame's values are to be emitted; `key` is validity and flags."""
         self._count += 1
-        if self._last is not None and key == self._last and self._count < self._every:
+        if self._count < self._every and key == self._last:
             return False
         self._last, self._count = key, 0
         return True
 
 
+class Conditions:
+    """Turns the flags of each frame into Notices, on change only; the code is the flag's word."""
+
+    __slots__ = ("_active", "_device")
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._active: frozenset[Flag] = frozenset()
+
+    def change(self, flags: frozenset[Flag], at_us: int) -> list[Notice]:
+        """What began and what ended, in alphabetical order."""
+        changed = sorted(flags ^ self._active)
+        self._active = flags
+        return [Notice(self._device, at_us, flag.value, flag in flags) for flag in changed]
+
+
 class WaveClock:
     """Times waveform packets by counting samples, re-anchored when off by over 250 ms."""
 
-    __slots__ = ("_anchor_us", "_next_us", "_rate_hz", "_since_anchor")
+    __slots__ = ("_anchor_us", "_channel", "_device", "_next_us", "_rate_hz", "_since_anchor")
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, device: str, channel: str, rate_hz: float) -> None:
+        self._device = device
+        self._channel = channel
         self._rate_hz = rate_hz
         self._anchor_us = 0
         self._since_anchor = 0
         self._next_us: int | None = None
 
-    def packet(
-        self, device: str, channel: str, samples: list[int], at_us: int, quality: Quality
-    ) -> Waveform:
-        """A packet whose last sample arrived at `at_us`."""
-        length_us = round(len(samples) * _SECOND_US / self._rate_hz)
-        start_us = at_us - length_us
+    def packet(self, samples: bytes, at_us: int, trust: Quality) -> Waveform:
+        """A packet of 8-bit samples whose last one arrived at `at_us`."""
+        start_us = at_us - round(len(samples) * _SECOND_US / self._rate_hz)
         if self._next_us is None or abs(self._next_us - start_us) > 250_000:
             self._anchor_us, self._since_anchor = start_us, 0
         else:
             start_us = self._next_us
         self._since_anchor += len(samples)
         self._next_us = self._anchor_us + round(self._since_anchor * _SECOND_US / self._rate_hz)
-        values = np.asarray(samples, np.float32)
-        return Waveform(device, channel, start_us, self._rate_hz, values, quality)
+        values = np.frombuffer(samples, np.uint8).astype(np.float32)
+        return Waveform(self._device, self._channel, start_us, self._rate_hz, values, trust)
+
+
+def within(channel: str, value: float) -> float | None:
+    """The value, or None when it is outside the channel's hard limits and so never shown."""
+    return value if plausible(channel, value) else None
 
 
 def numerics(
-    device: str,
-    at_us: int,
-    values: Mapping[str, float | None],
-    quality: Quality,
-    flags: frozenset[Flag],
+    device: str, at_us: int, values: Mapping[str, float | None], flags: frozenset[Flag]
 ) -> list[Numeric]:
-    """Numerics that share time, quality and flags.
-
-    A value outside its channel's hard limits is invalid and loses its number.
-    """
+    """Numerics that share time and flags; None and what the flags forbid is invalid."""
+    trust = quality(flags)
     out = []
     for channel, value in values.items():
-        this = quality
-        if value is not None:
-            limits = CHANNELS[channel]
-            if not limits.plausible_low <= value <= limits.plausible_high:
-                value, this = None, Quality.INVALID
-        out.append(Numeric(device, channel, at_us, value, this, flags))
+        kept = None if value is None or trust is Quality.INVALID else within(channel, value)
+        this = Quality.INVALID if kept is None else trust
+        out.append(Numeric(device, channel, at_us, kept, this, flags))
     return out
+
+
+def number(values: Values, channel: str) -> float | None:
+    """One number of what `encode` was given; None when it is absent."""
+    value = values.get(channel)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def samples(values: Values, channel: str, count: int, top: int) -> list[int]:
+    """The wave `encode` was given (0..1), spread over `count` samples of 0..`top`.
+
+    A single number is a flat wave; without one it lies flat in the middle.
+    """
+    given = values.get(channel)
+    wave: Sequence[float] = given if isinstance(given, Sequence) else ()
+    if not wave:
+        wave = (0.5 if given is None or isinstance(given, Sequence) else float(given),)
+    return [round(top * min(max(wave[i * len(wave) // count], 0.0), 1.0)) for i in range(count)]

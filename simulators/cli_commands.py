@@ -7,7 +7,8 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -66,6 +67,7 @@ def simulate(
     patient = Patient(seed, route=told.route or "iv")
     monitor = SimulatedMonitor(protocol, patient, seed=seed, faults=[_fault(k) for k in kinds])
     with ExitStack() as stack:
+        asked = stack.enter_context(_asked_to_stop())
         log = _log_to(stack, log_path)
         endpoint = _plug(monitor, pty, tcp)
         stack.callback(endpoint.stop)
@@ -73,8 +75,10 @@ def simulate(
         click.echo(f'driver = "{protocol.name}"\nurl = "{endpoint.url}"')
         about = told.description or told.name
         click.echo(f"Simulating {protocol.title}: {about}. Ctrl-C stops it.", err=True)
+        end = math.inf if seconds is None else time.monotonic() + seconds
         with bedside:
-            _until_stopped(bedside, seconds)
+            while not asked and (left := end - time.monotonic()) > 0:
+                bedside.wait(min(left, _CHECK_S))
 
 
 def _told(name: str, route: str | None) -> Scenario:
@@ -136,9 +140,9 @@ def _log_to(stack: ExitStack, path: Path | None) -> Log:
     return log
 
 
-def _until_stopped(bedside: Bedside, seconds: float | None) -> None:
-    """Returns after Ctrl-C, SIGTERM or so many seconds."""
-    end = math.inf if seconds is None else time.monotonic() + seconds
+@contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """Collects Ctrl-C and SIGTERM, so that the plug is always taken out in the end."""
     asked: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -146,8 +150,7 @@ def _until_stopped(bedside: Bedside, seconds: float | None) -> None:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        while not asked and (left := end - time.monotonic()) > 0:
-            bedside.wait(min(left, _CHECK_S))
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -100,10 +100,10 @@ class Line:
         for i, (fault, at_s) in enumerate(self._next):
             if self._now_s >= at_s and out:
                 self._next[i] = (fault, self._now_s + self._gap(fault))
-                if fault.kind == "stall":
-                    self._stalled_until_s = self._now_s + STALL_S
-                else:
+                if fault.kind != "stall":
                     KINDS[fault.kind](out, self._rng)
+                elif self._now_s >= self._stalled_until_s:
+                    self._stalled_until_s = self._now_s + STALL_S
         self._held += out
         if self._now_s < self._stalled_until_s:
             return b""

@@ -6,6 +6,7 @@ monitor would have sent in that time; time moves by nothing else.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class SimulatedMonitor:
         stream = STREAMS.get(driver.name)
         self._frame = stream.frame if stream else 0
         self._samples = max(1, round(driver.encode_s * (stream or _UNPACED).hz))
-        self._packet_ns = round((nibp_every_s if driver.mode == "spot" else driver.encode_s) * _NS)
+        self._packet_s = nibp_every_s if driver.mode == "spot" else driver.encode_s
         self._packets = 0
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._nibp_every_s = nibp_every_s
@@ -136,25 +137,25 @@ class SimulatedMonitor:
         if self._responder is not None:
             self._responder.poll(self.now_us)
             self._poll_ns = self._now_ns
-        self._packets = max(self._packets, -(-self._now_ns // self._packet_ns))
+        self._packets = max(self._packets, math.ceil(self._now_ns / _NS / self._packet_s))
         self._waiting.clear()
 
     def _poll(self, responder: Responder, end_ns: int) -> bytes:
-        out = b""
+        out = []
         while self._poll_ns < end_ns:
             self._poll_ns = min(end_ns, self._poll_ns + round(POLL_S * _NS))
             self._view.ago_s = (end_ns - self._poll_ns) / _NS
-            out += responder.poll(ANCHOR_US + self._poll_ns // 1000)
-        return out
+            out.append(responder.poll(ANCHOR_US + self._poll_ns // 1000))
+        return b"".join(out)
 
     def _talk(self, end_ns: int) -> bytes:
-        while self._packets * self._packet_ns < end_ns:
-            self._encode(self._packets * self._packet_ns, end_ns)
+        while (start_ns := round(self._packets * self._packet_s * _NS)) < end_ns:
+            self._encode(start_ns, end_ns)
             self._packets += 1
-        out = b""
+        out = []
         while self._waiting and self._waiting[0][0] < end_ns:
-            out += self._waiting.popleft()[1]
-        return out
+            out.append(self._waiting.popleft()[1])
+        return b"".join(out)
 
     def _encode(self, start_ns: int, patient_ns: int) -> None:
         """Puts one packet's frames in the queue, each with the time it leaves."""
@@ -165,7 +166,8 @@ class SimulatedMonitor:
         size = self._frame or len(packet)
         frames = [packet[i : i + size] for i in range(0, len(packet), size or 1)]
         for i, frame in enumerate(frames):
-            self._waiting.append((start_ns + i * self._packet_ns // len(frames), frame))
+            leaves_ns = start_ns + round(i * self._packet_s * _NS / len(frames))
+            self._waiting.append((leaves_ns, frame))
 
     def _values(self, start_ns: int, patient_ns: int) -> Values:
         values: dict[str, float | Sequence[float] | None] = {}

@@ -67,7 +67,8 @@ class Patient:
         self._shown: dict[str, float] = {}
         self._shown_at = -1
         self._pleth_at = -1
-        self._pleth_size = 0.0
+        self._pleth_size = self._pleth_shake = 0.0
+        self._breath = 2 * math.pi * self.physiology.baseline.rr / 60
         self._determined_s = -math.inf
         self._determination: dict[str, float] = {}
         self._cuff_full_s: float | None = None
@@ -173,13 +174,15 @@ class Patient:
         """Pleth amplitude 0..1, `offset_s` seconds from now; flat without a finger."""
         if self._pleth_at != self._now_ns:
             self._pleth_at, self._pleth_size = self._now_ns, self._size_of_pleth()
+            self._pleth_shake = sum(event.drop for event in self.present("motion"))
         if not self._pleth_size:
             return 0.0
-        t = self.now_s + offset_s
-        breath = 0.04 * math.sin(2 * math.pi * self.physiology.baseline.rr / 60 * t)
+        t = self._now_ns / 1e9 + offset_s
+        breath = 0.04 * math.sin(self._breath * t)
         level = 0.1 + self._pleth_size * (shape(self._pulse.beats(t)) + breath)
-        for event in self.present("motion"):
-            level += 0.02 * event.drop * (math.sin(10.7 * t) + 0.6 * math.sin(19.3 * t + 1))
+        if self._pleth_shake:
+            shake = math.sin(10.7 * t) + 0.6 * math.sin(19.3 * t + 1)
+            level += 0.02 * self._pleth_shake * shake
         return min(1.0, max(0.0, level))
 
     def present(self, kind: str = "") -> list[Event]:

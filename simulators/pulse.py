@@ -56,11 +56,11 @@ class Pulse:
 
     def beats(self, t_s: float) -> float:
         """Beats since time 0, with fraction; the fraction is the phase of the present beat."""
-        x = max(0.0, t_s / STEP_S)
+        x = t_s / STEP_S if t_s > 0 else 0.0
         index = int(x)
         while index + 1 - self._first >= len(self._beats):
             self._extend()
-        j = max(0, index - self._first)
+        j = index - self._first if index > self._first else 0
         here, there = self._beats[j], self._beats[j + 1]
         return here + (there - here) * (x - index)
 

@@ -13,11 +13,17 @@ from vitals import lifeline
 log = logging.getLogger(__name__)
 
 
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        device = getattr(record, "device", "")
+        return super().format(record) + (f" [{device}]" if device else "")
+
+
 def log_to_stderr(name: str, level: int = logging.INFO) -> None:
     """One line an event: local time, process, level, sentence; device ids, never health data."""
-    logging.basicConfig(
-        level=level, format=f"%(asctime)s {name} %(levelname)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Line(f"%(asctime)s {name} %(levelname)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("websockets", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

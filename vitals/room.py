@@ -42,6 +42,10 @@ from vitals.session.due import DueList
 from vitals.session.permissions import may
 
 
+DEFLATED_S = 30.0
+"""A cuff rests this long before a failed reading is repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoomDevice:
     """What a room needs to know of a device: its channels and what it can be asked to do."""
@@ -83,6 +87,8 @@ class Room:
         self._nibp_failures = 0
         self._nibp_failed: Notice | None = None
         self._measuring: dict[str, int] = {}
+        self._asked: set[str] = set()
+        self._ask_after_us = 0
         self._store: StoreState | None = None
         self._spo2_us: int | None = None
         self._phase_end_us: int | None = None
@@ -134,10 +140,8 @@ class Room:
         if self.session is None:
             return []
         outputs: list[Output] = []
-        for due in self.due.advance(now_us):
-            outputs.append(due)
-            if due.state == "due" and self._auto_nibp:
-                outputs += self._ask_reading()
+        outputs += self.due.advance(now_us)
+        outputs += self._scheduled_reading(now_us)
         dose_us = self.session.dose_us
         while dose_us and self._phase_end_us is not None and self._phase_end_us <= now_us:
             outputs.append(self._next_phase(self.session, dose_us, self._phase_end_us))
@@ -218,6 +222,9 @@ class Room:
             self._nibp_failures += 1
             self._nibp_failed = replace(notice, at_us=now_us)
             self._measuring.pop(notice.device, None)
+            if self._nibp_failures == 1:
+                self._asked.clear()
+                self._ask_after_us = now_us + round(DEFLATED_S * US)
             return
         if notice.active:
             self._notices.setdefault(key, replace(notice, at_us=now_us))
@@ -235,10 +242,16 @@ class Room:
         for key in [key for key in self._notices if key[0] == link.device]:
             del self._notices[key]
 
-    def _ask_reading(self) -> list[Output]:
-        device = self.device_that_can("start_nibp")
-        if device is None or device in self._measuring:
+    def _scheduled_reading(self, now_us: int) -> list[Output]:
+        """Asks a device that can for what is owed: once, and once more after a failure."""
+        owed = [due.what for due in self.due if due.state in ("due", "overdue")]
+        new = set(owed) - self._asked
+        if not self._auto_nibp or not new or now_us < self._ask_after_us:
             return []
+        device = self.device_that_can("start_nibp")
+        if device is None or self._measuring:
+            return []
+        self._asked.update(owed)
         return [DeviceRequest(device, StartNibp())]
 
     def device_that_can(self, ability: str, device: str = "") -> str | None:
@@ -287,8 +300,10 @@ class Room:
         self._nibp_failures, self._nibp_failed = 0, None
         if any("spo2" in device.channels for device in self.devices.values()):
             self._spo2_us = now_us
+        self._asked.clear()
+        self._ask_after_us = 0
         self.due = DueList(schedule.baseline(self.id, now_us))
-        return [*self.due, *self.due.advance(now_us)]
+        return list(self.due)
 
     def dosed(self, session: Session, dose_us: int) -> tuple[Session, list[Due]]:
         """The dose starts the clocks."""

@@ -8,10 +8,9 @@ waits for disk, network or page; a full disk or a locked database is a condition
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -111,13 +110,14 @@ class Station:
         self._hub = hub
         self._record = record
         self._clock = clock
-        self._seq: Iterator[int] = itertools.count(record.last_seq + 1)
+        self._seq = record.seq
         self._slack_s = slack_s(clock.speed)
         self._rooms: dict[str, Room] = {}
         self._room_of: dict[str, str] = {}
         self._keepers: dict[str, Keeper] = {}
         self._gaps: dict[str, list[tuple[int, int]]] = {}
         self._recording = StoreState(clock.now_us(), recording=True)
+        self._answers: dict[str, _Answer] = {}
         for room in config.room:
             known = [devices[device.id] for device in room.device]
             self._rooms[room.id] = Room(
@@ -138,9 +138,11 @@ class Station:
     async def run(self) -> None:
         """Resumes open sessions and runs until cancelled; a dead task ends the station."""
         loop = asyncio.get_running_loop()
-        self._record.start(
-            lambda state: loop.call_soon_threadsafe(self._on_store, state), self._clock
-        )
+
+        def told(state: StoreState) -> None:
+            loop.call_soon_threadsafe(self._on_store, state)
+
+        self._record.start(told)
         self._resume()
         async with asyncio.TaskGroup() as tasks:
             for device, keeper in self._keepers.items():
@@ -168,9 +170,7 @@ class Station:
 
     async def _beat(self) -> None:
         while True:
-            stalled = self._record.stalled(time.monotonic())
-            if stalled is not None and self._recording.recording:
-                self._on_store(StoreState(self._clock.now_us(), recording=False, detail=stalled))
+            self._record.stalled(time.monotonic())
             self._hub.publish(
                 wire.BeatMsg(
                     seq=next(self._seq),
@@ -239,6 +239,9 @@ class Station:
 
     def on_command(self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]) -> None:
         """Does what a person asks; the answer follows the commit, or after 2 s says it did not."""
+        if message.id in self._answers:
+            self._answers[message.id].also(reply)
+            return
         first = self._record.result_of(message.id)
         if first is not None:
             reply(first)
@@ -254,7 +257,7 @@ class Station:
         before = _session_id(room)
         outputs = room.step(Input(seq, now_us, command))
         result = self._result(outputs, command)
-        answer = _Answer(result, reply, asyncio.get_running_loop())
+        answer = _Answer(result, reply, asyncio.get_running_loop(), self._answers)
         with self._record.together(answer.committed):
             self._record.command(seq, now_us, before, command, result)
             self._publish(room, outputs, before or _session_id(room))
@@ -311,8 +314,9 @@ class Station:
                     pass
 
     def _session_change(self, room: Room, seq: int, change: SessionChange) -> None:
-        self._record.session(seq, change, self._profile.text)
         gaps = self._gaps.get(room.id, []) if change.session.resumed else []
+        gap = gaps[-1] if change.cause == "resumed" and gaps else None
+        self._record.session(seq, change, self._profile.text, gap)
         mode = self._config.station.mode
         self._hub.publish(messages.session(room.id, seq, change.session, mode, gaps))
         if change.cause in ("dose", "resumed", "phase"):
@@ -387,33 +391,53 @@ class Station:
 
 
 class _Answer:
-    """The one answer to a command: after its commit, or after 2 s without."""
+    """The one answer to a command: after its commit, or after 2 s without.
+
+    It stays in `waiting` until the commit, so that a repeated command never hears "recorded"
+    before that.
+    """
 
     def __init__(
         self,
         result: wire.ResultMsg,
         reply: Callable[[wire.ResultMsg], None],
         loop: asyncio.AbstractEventLoop,
+        waiting: dict[str, _Answer],
     ) -> None:
-        self._result, self._reply, self._loop = result, reply, loop
+        self._result, self._replies, self._loop = result, [reply], loop
+        self._waiting = waiting
         self._timer: asyncio.TimerHandle | None = None
-        self._given = False
+        waiting[result.id] = self
+
+    def also(self, reply: Callable[[wire.ResultMsg], None]) -> None:
+        """The same command came again."""
+        self._replies.append(reply)
+        if self._timer is None:
+            self._give(False)
 
     def wait(self) -> None:
-        self._timer = self._loop.call_later(RECORDED_S, self._give, False)
+        """Begins to count."""
+        self._timer = self._loop.call_later(RECORDED_S, self._late)
 
     def committed(self, recorded: bool) -> None:
         """Called from the writer's thread."""
-        self._loop.call_soon_threadsafe(self._give, recorded)
+        self._loop.call_soon_threadsafe(self._done, recorded)
 
-    def _give(self, recorded: bool) -> None:
-        if self._given:
-            return
-        self._given = True
+    def _done(self, recorded: bool) -> None:
+        self._waiting.pop(self._result.id, None)
         if self._timer is not None:
             self._timer.cancel()
+        self._give(recorded)
+
+    def _late(self) -> None:
+        self._timer = None
+        self._give(False)
+
+    def _give(self, recorded: bool) -> None:
         self._result.recorded = recorded
-        self._reply(self._result)
+        replies, self._replies = self._replies, []
+        for reply in replies:
+            reply(self._result)
 
 
 def slack_s(speed: float) -> float:

@@ -142,6 +142,28 @@ def test_a_due_reading_is_taken_by_a_device_that_can() -> None:
     assert not [o for o in manual.at(5 * 60).tick() if isinstance(o, DeviceRequest)]
 
 
+def test_a_failed_scheduled_reading_is_repeated_once_after_the_cuff_has_rested() -> None:
+    world = World().open("im", dose=True)
+    world.at(5 * 60).tick()
+    world.at(5 * 60 + 30)
+    world.put(Notice("cuff", world.now_us, "nibp_failed", detail="cuff loose"))
+    asked = []
+    for second in range(330, 420):
+        asked += [second for o in world.at(second).tick() if isinstance(o, DeviceRequest)]
+        if second == 380:
+            world.put(Notice("cuff", world.now_us, "nibp_failed", detail="cuff loose"))
+    assert asked == [360]
+
+
+def test_a_due_reading_waits_for_the_link_of_its_device() -> None:
+    world = World()
+    world.put(Link("cuff", world.now_us, "lost"))
+    world.open()
+    assert not [o for o in world.at(1).tick() if isinstance(o, DeviceRequest)]
+    world.put(Link("cuff", world.now_us, "streaming"))
+    assert [o for o in world.at(2).tick() if isinstance(o, DeviceRequest)]
+
+
 def test_a_reading_pays_for_the_latest_owed_and_older_ones_are_missed() -> None:
     world = World(auto_nibp=False).open("im", dose=True)
     world.at(11 * 60).tick()
@@ -228,6 +250,7 @@ def test_a_session_with_an_unseen_high_alarm_needs_a_reason_to_close() -> None:
 
 def test_a_repeated_command_does_nothing_and_gets_the_first_answer() -> None:
     world = World().open()
+    world.tick()
     command = Command("same", NURSE, "mark", "room-1", {"text": "a"})
     first = world.put(command)
     again = world.put(command)

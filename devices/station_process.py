@@ -1,0 +1,71 @@
+"""The station process: record, rooms, keepers and feed, put together and run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping
+
+from devices import registry
+from devices.keeper import Keeper
+from vitals import __version__, feed_file
+from vitals.alarms.profile import Profile
+from vitals.config import Config
+from vitals.errors import FeedError, StoreError
+from vitals.feed import FeedServer
+from vitals.hub import Hub
+from vitals.record import Record
+from vitals.station import OnEvents, OnLink, Station, StationDevice
+
+log = logging.getLogger(__name__)
+
+
+async def serve(
+    config: Config, profile: Profile, devices: Mapping[str, StationDevice], config_text: str
+) -> None:
+    """Runs the station of a config until cancelled.
+
+    Raises:
+        StoreError: the record cannot be used, or another station uses it.
+    """
+    _alone(config)
+    record = Record(config.station.store, config.station.id, config_text)
+    clock = record.clock(config.station.speed)
+    urls = {device.id: device.url for room in config.room for device in room.device}
+    hub = Hub()
+
+    def make_keeper(device: str, on_events: OnEvents, on_link: OnLink) -> Keeper:
+        driver = registry.get(devices[device].driver)
+        return Keeper(device, driver, urls[device], clock, on_events, on_link)
+
+    try:
+        station = Station(config, profile, devices, make_keeper, hub, record, clock)
+        async with FeedServer(
+            hub,
+            config.feed_file,
+            config.station.id,
+            __version__,
+            clock,
+            config.station.mode,
+            station.on_command,
+        ):
+            log.info("station %s: %d rooms", config.station.id, len(config.room))
+            await station.run()
+    finally:
+        if not await asyncio.to_thread(record.close):
+            log.error("not everything could be recorded before the end")
+
+
+def _alone(config: Config) -> None:
+    """Two stations must not write one record."""
+    try:
+        other = feed_file.read(config.feed_file)
+        with socket.create_connection(("127.0.0.1", other.port), timeout=1.0):
+            pass
+    except (OSError, FeedError):
+        return
+    raise StoreError(
+        f"{config.station.store}: another station (process {other.pid}) is using this record; "
+        "stop it first"
+    )

@@ -1,0 +1,250 @@
+"""Commands of `vitals` that this package owns.
+
+Heavy imports stay inside the commands, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from vitals.store.reader import Reader
+    from vitals.store.rows import SessionRecord, StoredAudit
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+@click.group()
+def sessions() -> None:
+    """List, show, open, close, verify sessions."""
+
+
+def _of_a_record(command: _Command) -> _Command:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
+        click.option(
+            "--config", type=click.Path(path_type=Path), help="Use the record this config names."
+        ),
+        click.option(
+            "--store", type=click.Path(path_type=Path), help="The record [default: vitals.db]."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _record(store: Path | None, config: Path | None) -> Path:
+    if store is not None and config is not None:
+        raise click.UsageError("--store and --config both name a record; give one of them")
+    if config is not None:
+        from vitals.config import load
+
+        return load(config).station.store
+    return store or Path("vitals.db")
+
+
+@sessions.command("list")
+@_of_a_record
+def list_sessions(store: Path | None, config: Path | None, as_json: bool) -> None:
+    """All sessions in the record, oldest first."""
+    from vitals.store.reader import Reader
+
+    found = Reader(_record(store, config)).sessions()
+    if as_json:
+        _print_json([_facts(record) for record in found])
+    elif not found:
+        click.echo("No sessions.")
+    else:
+        head = ("SESSION", "ROOM", "SUBJECT", "MODE", "STARTED", "LENGTH", "PHASE", "STATE")
+        _table(head, [_line(record) for record in found])
+
+
+@sessions.command()
+@click.argument("session")
+@_of_a_record
+def show(session: str, store: Path | None, config: Path | None, as_json: bool) -> None:
+    """Facts, blood pressures and alarms of one SESSION (the first letters of its id will do)."""
+    from vitals.store.reader import Reader
+
+    reader = Reader(_record(store, config))
+    record = _find(reader, session)
+    uuid, tz = record.session.id, record.tz
+    readings = reader.nibp(uuid)
+    trail = reader.audit(uuid)
+    alarms = [row for row in trail if row.seq is not None and row.kind.startswith("alarm")]
+    channels = reader.channels(uuid)
+    gaps = reader.gaps(uuid)
+    if as_json:
+        _print_json(
+            {
+                **_facts(record),
+                "channels": [{"device": device, "channel": key} for device, key in channels],
+                "gaps": [{"from_us": start, "to_us": end} for start, end in gaps],
+                "nibp": [
+                    {
+                        "at_us": one.at_us,
+                        "device": one.device,
+                        "sys": one.sys,
+                        "dia": one.dia,
+                        "map": one.map,
+                        "quality": one.quality,
+                    }
+                    for one in readings
+                ],
+                "alarms": [
+                    {"at_us": row.at_us, "kind": row.kind, "actor": row.actor, "body": row.body}
+                    for row in alarms
+                ],
+            }
+        )
+        return
+    for name, value in (
+        ("Session", uuid),
+        ("Room", record.session.room),
+        ("Subject", record.session.subject_ref),
+        ("Route", record.session.route),
+        ("Mode", record.session.mode),
+        ("State", f"{record.state}, {record.session.phase}"),
+        ("Started", _time(record.session.started_us, tz)),
+        ("Dose", _time(record.session.dose_us, tz)),
+        ("Ended", _time(record.session.ended_us, tz)),
+        ("Restarts", str(record.session.resumed)),
+        ("Channels", ", ".join(sorted({key for _, key in channels})) or "none"),
+        ("Gaps", ", ".join(f"{(end - start) / 1e6:.0f} s" for start, end in gaps) or "none"),
+    ):
+        click.echo(f"{name + ':':10}{value}")
+    click.echo("\nBlood pressure")
+    _table(
+        ("TIME", "SYS", "DIA", "MAP", "DEVICE", "QUALITY"),
+        [
+            (
+                _time(one.at_us, tz),
+                *(_number(value) for value in (one.sys, one.dia, one.map)),
+                one.device,
+                one.quality.value,
+            )
+            for one in readings
+        ],
+    )
+    click.echo("\nAlarms")
+    _table(
+        ("TIME", "KIND", "WHO", "WHAT"),
+        [(_time(row.at_us, tz), row.kind, row.actor, _said(row)) for row in alarms],
+    )
+
+
+@sessions.command()
+@click.option("--head", default="", help="A head seen earlier; it must still be in the chain.")
+@_of_a_record
+def verify(head: str, store: Path | None, config: Path | None, as_json: bool) -> None:
+    """Check that nothing in the record was changed, lost or cut off.
+
+    Exit code 0: nothing was found. 1: the record is broken, and where. 2: it cannot be checked.
+    """
+    from vitals.store.verify import verify as check
+
+    path = _record(store, config)
+    found = check(path, head=head)
+    if as_json:
+        _print_json(
+            {
+                "ok": found.ok,
+                "broken": found.broken,
+                "head": found.head,
+                "audit_rows": found.audit_rows,
+                "sealed": found.sealed,
+                "unsealed": found.unsealed,
+            }
+        )
+    elif found.ok:
+        click.echo(
+            f"{path}: nothing was changed: {found.audit_rows} audit rows, {found.sealed} sealed "
+            f"samples; {found.unsealed} samples are not sealed yet.\nHead {found.head}"
+        )
+    if not found.ok:
+        click.echo(found.broken, err=True)
+        sys.exit(1)
+
+
+def _find(reader: Reader, session: str) -> SessionRecord:
+    found = [record for record in reader.sessions() if record.session.id.startswith(session)]
+    exact = [record for record in found if record.session.id == session]
+    if len(found) != 1 and not exact:
+        many = f"{len(found)} sessions begin" if found else "no session begins"
+        raise click.BadParameter(f"{many} with {session!r}; `vitals sessions list` shows all")
+    return (exact or found)[0]
+
+
+def _facts(record: SessionRecord) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(record.session), "tz": record.tz, "state": record.state}
+
+
+def _line(record: SessionRecord) -> tuple[str, ...]:
+    session = record.session
+    length = "-"
+    if session.ended_us is not None:
+        minutes = (session.ended_us - session.started_us) // 60_000_000
+        length = f"{minutes // 60}:{minutes % 60:02}"
+    return (
+        session.id[:8],
+        session.room,
+        session.subject_ref,
+        session.mode,
+        _time(session.started_us, record.tz),
+        length,
+        session.phase,
+        record.state,
+    )
+
+
+def _said(row: StoredAudit) -> str:
+    after = row.body.get("after")
+    text = row.body.get("text") or (after.get("text") if isinstance(after, dict) else "")
+    return str(text or json.dumps(row.body, ensure_ascii=False))
+
+
+def _time(at_us: int | None, tz: str) -> str:
+    """In the session's own zone (`Europe/Berlin` or `+0100`) where it is known, else UTC."""
+    if at_us is None:
+        return "-"
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    return f"{at.astimezone(_zone(tz)):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _zone(tz: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    if tz.startswith(("+", "-")):
+        return datetime.strptime(tz, "%z").tzinfo or UTC
+    try:
+        return ZoneInfo(tz) if tz else UTC
+    except (OSError, ValueError, LookupError):
+        return UTC  # this computer does not know the zone; the time says UTC
+
+
+def _number(value: float | None) -> str:
+    return "--" if value is None else f"{value:.0f}"
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    if not lines:
+        click.echo("none")
+        return
+    rows = [head, *lines]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,328 @@
+"""What the station tells its record, and what it learns from it when it starts again.
+
+A thin layer over `vitals.store`: the domain's types become audit rows here, and rows become the
+state that a restarted station resumes from.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitals import wire
+from vitals.clock import Clock, boot_id
+from vitals.errors import StoreError
+from vitals.model import (
+    Alarm,
+    AlarmChange,
+    Command,
+    Due,
+    Event,
+    Link,
+    Notice,
+    Numeric,
+    Priority,
+    Quality,
+    Session,
+    SessionChange,
+    StoreState,
+    Waveform,
+)
+from vitals.store.reader import Reader
+from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, StoredAudit
+from vitals.store.writer import Writer
+
+TRENDS = ("hr", "pr", "spo2", "nibp_sys", "nibp_dia", "nibp_map", "pi", "rr")
+_INVALID = QUALITIES.index(Quality.INVALID)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that was open when the station stopped, as far as it was recorded.
+
+    Attributes:
+        session: its last summary.
+        last_us: time of the last thing recorded.
+        alarms: the last state of each alarm.
+        due: the last state of each owed reading.
+        gaps: earlier gaps, (from_us, to_us).
+        marks: the time line.
+        trends: (at_us, value) of each channel.
+        readings: the newest blood pressure.
+    """
+
+    session: Session
+    last_us: int
+    alarms: tuple[Alarm, ...] = ()
+    due: tuple[Due, ...] = ()
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    marks: list[wire.MarkMsg] = field(default_factory=list)
+    trends: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    readings: list[Numeric] = field(default_factory=list)
+
+
+class Record:
+    """The record of one station. Loop thread only, but for the writer's own callbacks."""
+
+    def __init__(self, path: Path, station_id: str, config_text: str) -> None:
+        """Opens the record; one that is locked or on a full disk is tried again for ever.
+
+        Raises:
+            StoreError: the file is another program's or a newer version's.
+        """
+        self._path = path
+        self._station_id = station_id
+        self._config_text = config_text
+        self._now_us: Callable[[], int] | None = None
+        self._on_state: Callable[[StoreState], None] | None = None
+        self._writer = Writer(path, now_us=self._time, on_state=self._told)
+        self._held: list[tuple[AuditRow, dict[str, Any]]] | None = None
+        self.seq: Iterator[int] = itertools.count(self._writer.last_seq() + 1)
+        """The station's one counter; it goes on behind what is recorded."""
+
+    def clock(self, speed: float) -> Clock:
+        """The clock of this boot: the stored one, or a new one that is anchored and stored."""
+        known, boot = self._writer.station, boot_id()
+        same = known is not None and known.id == self._station_id and known.clock.speed == speed
+        clock = known.clock if known and same and boot and known.boot_id == boot else None
+        new = clock is None
+        clock = clock or Clock.anchored_now(speed)
+        self._now_us = clock.now_us
+        if new:
+            row = self._row(next(self.seq), clock.now_us(), "clock", None, "", {"boot": boot})
+            self._put(row, station=StationRow(self._station_id, boot, clock))
+        return clock
+
+    def start(self, on_state: Callable[[StoreState], None]) -> None:
+        """Starts to write; `on_state` is called from other threads."""
+        self._on_state = on_state
+        self._writer.start()
+
+    def close(self) -> bool:
+        """Commits and seals what there is; whether everything was committed."""
+        return self._writer.close()
+
+    def stalled(self, now_mono: float) -> None:
+        """Lets the writer notice that it hangs; it tells by `on_state`."""
+        self._writer.stalled(now_mono)
+
+    def _time(self) -> int:
+        return self._now_us() if self._now_us else Clock.anchored_now().now_us()
+
+    def _told(self, recording: bool, detail: str) -> None:
+        if self._on_state is not None:
+            self._on_state(StoreState(self._time(), recording, detail))
+
+    # --- what happened ------------------------------------------------------------------------
+
+    def numeric(self, session: str, seq: int, value: Numeric) -> None:
+        """A value of a session."""
+        self._writer.put_numeric(session, seq, value)
+
+    def wave(self, session: str, seq: int, value: Waveform) -> None:
+        """A waveform packet of a session."""
+        self._writer.put_wave(session, seq, value)
+
+    def notice(self, seq: int, room: str, session: str | None, notice: Notice) -> None:
+        """A condition reported by a device."""
+        body = {
+            "device": notice.device,
+            "code": notice.code,
+            "active": notice.active,
+            "detail": notice.detail,
+        }
+        self._put(self._row(seq, notice.at_us, "notice", session, room, body))
+
+    def link(self, seq: int, room: str, session: str | None, link: Link) -> None:
+        """State of the link to a device."""
+        body = {
+            "device": link.device,
+            "state": link.state,
+            "rejected": link.rejected,
+            "detail": link.detail,
+        }
+        self._put(self._row(seq, link.at_us, "link", session, room, body))
+
+    def alarm(self, seq: int, session: str | None, change: AlarmChange, profile: str) -> None:
+        """A transition of an alarm, with the limit in force and the profile's version."""
+        body = {
+            "rule": change.after.rule,
+            "cause": change.cause,
+            "value": change.value,
+            "limit": change.limit,
+            "profile": profile,
+            "before": _alarm_body(change.before),
+            "after": _alarm_body(change.after),
+        }
+        room = change.after.room
+        self._put(self._row(seq, change.at_us, "alarm", session, room, body, change.actor))
+
+    def due(self, seq: int, session: str | None, due: Due) -> None:
+        """A reading that became due, overdue, done or missed."""
+        at_us = due.done_us if due.done_us is not None else self._time()
+        self._put(self._row(seq, at_us, "due", session, due.room, asdict(due)))
+
+    def event(self, seq: int, room: str, session: str | None, event: Event) -> None:
+        """A mark or note."""
+        row = self._row(seq, event.at_us, event.kind, session, room, event.body, event.actor)
+        self._put(row)
+
+    def session(
+        self,
+        seq: int,
+        change: SessionChange,
+        profile_text: str,
+        gap: tuple[int, int] | None = None,
+    ) -> None:
+        """A session was opened, closed, resumed, dosed or moved on."""
+        session = change.session
+        body = {"cause": change.cause, "phase": session.phase, **change.body}
+        if gap is not None:
+            body["gap"] = list(gap)
+        row = self._row(
+            seq, change.at_us, "session_change", session.id, session.room, body, change.actor
+        )
+        if change.cause == "opened":
+            tz = datetime.now().astimezone().strftime("%z")
+            self._put(row, session=SessionRecord(session, tz, profile_text, self._config_text))
+        else:
+            self._put(row, session=session)
+
+    def command(
+        self, seq: int, at_us: int, session: str | None, command: Command, result: wire.ResultMsg
+    ) -> None:
+        """What a person asked for, and the answer."""
+        body = {
+            "command": command.kind,
+            "args": dict(command.args),
+            "ok": result.ok,
+            "error": result.error,
+        }
+        actor = command.actor
+        row = AuditRow(
+            seq, at_us, session, command.room, actor.name, actor.role, "command", body, command.id
+        )
+        self._put(row)
+
+    def station_event(self, seq: int, at_us: int, body: Mapping[str, Any]) -> None:
+        """Something about the station itself."""
+        self._put(self._row(seq, at_us, "station_event", None, "", body))
+
+    def result_of(self, command_id: str) -> wire.ResultMsg | None:
+        """The answer that a command got before, None if it is new."""
+        row = self._writer.result_of(command_id)
+        if row is None:
+            return None
+        return wire.ResultMsg(
+            id=command_id, ok=row.body["ok"], error=row.body["error"], recorded=True
+        )
+
+    @contextmanager
+    def together(self, done: Callable[[bool], None]) -> Iterator[None]:
+        """Rows put inside are answered as one: `done` follows the commit of the last."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for row, extra in held[:-1]:
+                self._writer.put_audit(row, **extra)
+            for row, extra in held[-1:]:
+                self._writer.put_audit(row, done, **extra)
+
+    def _put(self, row: AuditRow, **extra: Any) -> None:
+        if self._held is None:
+            self._writer.put_audit(row, **extra)
+        else:
+            self._held.append((row, extra))
+
+    @staticmethod
+    def _row(
+        seq: int,
+        at_us: int,
+        kind: str,
+        session: str | None,
+        room: str,
+        body: Mapping[str, Any],
+        actor: str = "",
+    ) -> AuditRow:
+        return AuditRow(seq, at_us, session, room, actor, "", kind, dict(body))
+
+    # --- what was going on --------------------------------------------------------------------
+
+    def open_sessions(self) -> list[OpenSession]:
+        """Sessions to resume; none when the record cannot be read just now.
+
+        Raises:
+            StoreError: the record is there and cannot be read.
+        """
+        if not self._path.exists():
+            return []
+        reader = Reader(self._path)
+        return [_open_session(reader, record.session) for record in reader.open_sessions()]
+
+
+def _alarm_body(alarm: Alarm) -> dict[str, Any]:
+    return {**asdict(alarm), "priority": alarm.priority.value}
+
+
+def _open_session(reader: Reader, session: Session) -> OpenSession:
+    rows = reader.audit(session.id)
+    alarms: dict[str, Alarm] = {}
+    due: dict[str, Due] = {}
+    gaps: list[tuple[int, int]] = []
+    for row in rows:
+        if row.kind == "alarm":
+            after = row.body["after"]
+            alarm = Alarm(**{**after, "priority": Priority(after["priority"])})
+            alarms[alarm.rule] = alarm
+        elif row.kind == "due":
+            due[row.body["what"]] = Due(**row.body)
+        elif "gap" in row.body:
+            gaps.append((row.body["gap"][0], row.body["gap"][1]))
+    trends: dict[str, list[tuple[int, float]]] = {}
+    readings: list[Numeric] = []
+    last_us = max((row.at_us for row in rows), default=session.started_us)
+    for channel in TRENDS:
+        series = reader.numerics(session.id, channel)
+        valid = ~np.isnan(series.value) & (series.quality != _INVALID)
+        if series.at_us.size:
+            last_us = max(last_us, int(series.at_us[-1]))
+        at_us, value = series.at_us[valid].tolist(), series.value[valid].tolist()
+        trends[channel] = list(zip(at_us, value, strict=True))
+        if channel.startswith("nibp") and at_us:
+            device = series.device[int(np.flatnonzero(valid)[-1])]
+            quality = QUALITIES[int(series.quality[valid][-1])]
+            readings.append(Numeric(device, channel, at_us[-1], value[-1], quality))
+    return OpenSession(
+        session,
+        last_us,
+        tuple(alarms.values()),
+        tuple(due.values()),
+        gaps,
+        [mark for row in rows if (mark := _mark(row, session)) is not None],
+        trends,
+        readings,
+    )
+
+
+def _mark(row: StoredAudit, session: Session) -> wire.MarkMsg | None:
+    """A point of the time line."""
+    if row.kind == "mark":
+        kind, text = "mark", str(row.body.get("text", ""))
+    elif row.kind == "session_change" and row.body["cause"] in ("dose", "phase", "resumed"):
+        kind = row.body["cause"]
+        text = row.body["phase"] if kind == "phase" else ""
+    else:
+        return None
+    return wire.MarkMsg(room=session.room, at_us=row.at_us, kind=kind, text=text)
+
+
+__all__ = ["OpenSession", "Record", "StoreError"]

@@ -1,0 +1,318 @@
+"""Opens the record's file: one driver, one set of pragmas, every refusal in one sentence.
+
+A file of another program, of a newer version or under another key is refused and left alone. A
+damaged one is set aside under a new name, never deleted, and a new file takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from vitals.errors import InstallError, StoreError
+from vitals.store.schema import APPLICATION_ID, MIGRATIONS
+
+OLDEST_SQLITE = (3, 51, 3)
+"""Versions before it can lose commits in WAL mode (the WAL-reset race, sqlite.org/changes)."""
+BUSY_MS = 200
+CHECKED_BYTES = 256 * 1024 * 1024
+"""Up to this size the whole structure is checked at every start."""
+
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
+_MAGIC = b"SQLite format 3\0"
+_T = TypeVar("_T")
+
+
+class RecordUnavailable(StoreError):
+    """The file cannot be used now, but may be later: locked, disk full, IO error."""
+
+
+class RecordDamaged(StoreError):
+    """The file is ours or claims to be, and cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record that can be written.
+
+    Attributes:
+        connection: the one connection that writes.
+        quarantined: where a damaged file was set aside, None when there was none.
+        copied: the copy that was made before an upgrade, None without one.
+    """
+
+    connection: apsw.Connection
+    quarantined: Path | None = None
+    copied: Path | None = None
+
+
+def explain(error: Exception, path: Path) -> str:
+    """One sentence for a person: what happened to the record, and what to do."""
+    for kind, text in _SENTENCES:
+        if isinstance(error, kind):
+            return text.format(path=path, folder=path.parent, error=error)
+    return f"{path}: the record failed ({error}); check the disk"
+
+
+_SENTENCES: tuple[tuple[type[Exception], str], ...] = (
+    (StoreError, "{error}"),
+    (apsw.FullError, "{path}: the disk is full; free some space in {folder}"),
+    (apsw.BusyError, "{path}: another program has locked the record; close it"),
+    (apsw.LockedError, "{path}: another program has locked the record; close it"),
+    (apsw.ReadOnlyError, "{path}: the record cannot be written; check who owns it and its disk"),
+    (apsw.PermissionsError, "{path}: the record may not be used; check who owns it"),
+    (apsw.CantOpenError, "{path}: the record cannot be opened; check the folder and its disk"),
+    (apsw.IOError, "{path}: the disk reports errors ({error}); check it, or use another one"),
+    (apsw.CorruptError, "{path}: the record is damaged ({error})"),
+    (PermissionError, "{path}: the record may not be used; check who owns it"),
+    (apsw.NotADBError, "{path}: the record is damaged, or encrypted with another key"),
+)
+_PASSING = (apsw.FullError, apsw.BusyError, apsw.LockedError, apsw.IOError, apsw.CantOpenError)
+_DAMAGE = (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
+
+
+def select(
+    connection: apsw.Connection, sql: str, values: Sequence[object] = ()
+) -> list[tuple[Any, ...]]:
+    """All rows of a query, read to the end so that nothing stays open."""
+    found: list[tuple[Any, ...]] = connection.execute(sql, tuple(values)).fetchall()
+    return found
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error means that the file's content is broken."""
+    return isinstance(error, _DAMAGE)
+
+
+def check_version(version: str | None = None) -> None:
+    """Refuses a SQLite that can lose commits.
+
+    Raises:
+        InstallError: it is older than `OLDEST_SQLITE`.
+    """
+    version = version or apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise InstallError(
+            f"SQLite {version} is installed, which can lose commits; {oldest} or later is "
+            "needed: install the package apsw-sqlite3mc again, and no other package of apsw"
+        )
+
+
+def open_for_writing(
+    path: Path | str,
+    *,
+    key: bytes | None = None,
+    migrations: Sequence[str] = MIGRATIONS,
+    damaged: bool = False,
+) -> Opened:
+    """Opens, makes or upgrades the record.
+
+    Args:
+        path: the file; its folder must exist.
+        key: 32 bytes for an encrypted record (ChaCha20-Poly1305), None for a plain one.
+        migrations: the scripts in force (others in tests only).
+        damaged: the caller has seen damage: set the file aside without a check.
+
+    Raises:
+        RecordUnavailable: it is locked, or the disk is full or fails: try again.
+        StoreError: it is another program's, a newer version's or under another key.
+        InstallError: this SQLite must not be used.
+    """
+    check_version()
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: there is no folder {path.parent}; create it")
+    quarantined = quarantine(path) if damaged else None
+    try:
+        connection, copied = _translated(path, lambda: _open(path, key, migrations))
+    except RecordDamaged:
+        quarantined = quarantine(path)
+        connection, copied = _translated(path, lambda: _open(path, key, migrations))
+    return Opened(connection, quarantined, copied)
+
+
+def open_for_reading(path: Path | str, *, key: bytes | None = None) -> apsw.Connection:
+    """A read-only connection for a short while; close it soon, it holds up the writer's log.
+
+    Raises:
+        RecordUnavailable: it is locked or the disk fails.
+        StoreError: there is no such file, or it is not a record that this version reads.
+    """
+    check_version()
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such record; check the path")
+
+    def connect() -> apsw.Connection:
+        connection = _connect(path, key, apsw.SQLITE_OPEN_READONLY)
+        version = _identify(connection, path, len(MIGRATIONS))
+        if version < len(MIGRATIONS):
+            connection.close()
+            raise StoreError(
+                f"{path}: the record is of version {version}, this program reads "
+                f"{len(MIGRATIONS)}; start the station once to upgrade it"
+            )
+        return connection
+
+    return _translated(path, connect)
+
+
+def quarantine(path: Path) -> Path | None:
+    """Sets a file and its logs aside as `<name>.corrupt.<UTC>`; None when there was none."""
+    base = f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    target, again = path.with_name(base), 1
+    while any(Path(f"{target}{suffix}").exists() for suffix in _SUFFIXES):
+        again += 1
+        target = path.with_name(f"{base}-{again}")
+    present = [suffix for suffix in _SUFFIXES if Path(f"{path}{suffix}").exists()]
+    for suffix in present:
+        Path(f"{path}{suffix}").rename(f"{target}{suffix}")
+    return target if present else None
+
+
+def _translated(path: Path, attempt: Callable[[], _T]) -> _T:
+    try:
+        return attempt()
+    except _DAMAGE as error:
+        raise RecordDamaged(explain(error, path)) from error
+    except _PASSING as error:
+        raise RecordUnavailable(explain(error, path)) from error
+    except (apsw.Error, PermissionError) as error:
+        raise StoreError(explain(error, path)) from error
+    except OSError as error:
+        raise RecordUnavailable(explain(error, path)) from error
+
+
+def _open(
+    path: Path, key: bytes | None, migrations: Sequence[str]
+) -> tuple[apsw.Connection, Path | None]:
+    fresh = not path.exists() or path.stat().st_size == 0
+    if fresh and Path(f"{path}-wal").exists():
+        raise RecordDamaged(f"{path}: the record is gone, its log is still there")
+    if fresh:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # its logs inherit the mode
+    connection = _connect(path, key, apsw.SQLITE_OPEN_READWRITE)
+    copied = None
+    try:
+        version = _identify(connection, path, len(migrations))
+        small = path.stat().st_size <= CHECKED_BYTES
+        if version and small and connection.execute("PRAGMA quick_check(1)").get != "ok":
+            raise RecordDamaged(f"{path}: the record's structure is damaged")
+        if 0 < version < len(migrations):
+            stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+            copied = path.with_name(f"{path.name}.version-{version}.{stamp}")
+            connection.execute("VACUUM INTO ?", (str(copied),))
+        connection.pragma("journal_mode", "wal")
+        _migrate(connection, version, migrations)
+    except BaseException:
+        connection.close()
+        raise
+    if fresh:
+        _sync_folder(path.parent)
+    return connection, copied
+
+
+def _connect(path: Path, key: bytes | None, flags: int) -> apsw.Connection:
+    _check_encryption(path, key)
+    name = str(path)
+    if flags == apsw.SQLITE_OPEN_READONLY and not os.access(path.parent, os.W_OK):
+        if not Path(f"{path}-wal").exists():  # on a medium that nobody writes
+            name, flags = f"{path.resolve().as_uri()}?immutable=1", flags | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(name, flags=flags)
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        if key is not None:
+            connection.pragma("cipher", "chacha20")
+            connection.pragma("key", f"raw:{key.hex()}")
+        for pragma, value in (
+            ("synchronous", "FULL"),
+            ("fullfsync", "ON"),  # macOS: a flush that reaches the medium
+            ("checkpoint_fullfsync", "ON"),
+            ("foreign_keys", "ON"),
+            ("trusted_schema", "OFF"),
+            ("recursive_triggers", "ON"),
+            ("journal_size_limit", 8 * 1024 * 1024),
+        ):
+            connection.pragma(pragma, value)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_encryption(path: Path, key: bytes | None) -> None:
+    if key is not None and len(key) != 32:
+        raise StoreError(f"{path}: the key has {len(key)} bytes, it must have 32")
+    with path.open("rb") as file:
+        head = file.read(24)
+    if key is not None and head.startswith(_MAGIC):
+        raise StoreError(f"{path}: the record is not encrypted; open it without a key")
+    if key is None and _looks_encrypted(head):
+        raise StoreError(f"{path}: the record is encrypted; give its key")
+
+
+def _looks_encrypted(head: bytes) -> bool:
+    # The cipher leaves bytes 16-23 of the header as they are: page size, versions, 32 reserved
+    # bytes, and three constants of the file format.
+    page_size = int.from_bytes(head[16:18], "big")
+    known = head[20:24] == b"\x20\x40\x20\x20" and page_size in {1, *(2**i for i in range(9, 16))}
+    return known and not head.startswith(_MAGIC)
+
+
+def _identify(connection: apsw.Connection, path: Path, newest: int) -> int:
+    """The file's version, 0 for an empty one; refuses what is not ours."""
+    try:
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        application = connection.pragma("application_id")
+        version: int = connection.pragma("user_version")
+    except apsw.NotADBError as error:
+        with path.open("rb") as file:
+            if _looks_encrypted(file.read(24)):
+                raise StoreError(
+                    f"{path}: this key does not open the record; give the right one (if the "
+                    "key is right, the file is damaged: move it away)"
+                ) from error
+        raise
+    if application != APPLICATION_ID and (application or tables):
+        raise StoreError(
+            f"{path}: this file belongs to another program; give the record another name"
+        )
+    if version > newest:
+        raise StoreError(
+            f"{path}: the record is of version {version}, this program knows {newest}; install "
+            "the newer version of the program again"
+        )
+    return version
+
+
+def _migrate(connection: apsw.Connection, version: int, migrations: Sequence[str]) -> None:
+    if version == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for script in migrations[version:]:
+            connection.execute(script)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,201 @@
+"""Reads the record: every call opens the file read-only, and closes it again at once.
+
+A reader that stays open keeps the writer from folding its log into the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import numpy as np
+
+from vitals.clock import US, Clock
+from vitals.errors import StoreError
+from vitals.model import Session, Waveform
+from vitals.store import waves
+from vitals.store.connection import explain, open_for_reading, select
+from vitals.store.rows import (
+    QUALITIES,
+    Nibp,
+    NumericSeries,
+    SessionRecord,
+    StationRow,
+    StoredAudit,
+)
+
+_SESSION = (
+    "SELECT uuid, room, subject_ref, route, started_us, ended_us, mode, phase, dose_us, resumed,"
+    " tz, profile_text, config_text FROM session"
+)
+_AUDIT = (
+    "SELECT audit.n, audit.seq, audit.at_us, session.uuid, audit.room, audit.actor, audit.role,"
+    " audit.kind, audit.body, audit.command_id, audit.hash"
+    " FROM audit LEFT JOIN session USING (session_id)"
+)
+_LAST_US = 2**62
+
+
+class Reader:
+    """All questions that the station, review and exports ask.
+
+    Times are microseconds UTC; a range is from_us <= t < to_us, None for no limit. Every method
+    raises StoreError when the record cannot be read.
+    """
+
+    def __init__(self, path: Path | str, *, key: bytes | None = None) -> None:
+        self._path = Path(path)
+        self._key = key
+
+    def sessions(self) -> list[SessionRecord]:
+        """All sessions, oldest first."""
+        return [_session(row) for row in self._select(f"{_SESSION} ORDER BY started_us")]
+
+    def open_sessions(self) -> list[SessionRecord]:
+        """Sessions without an end: what a station resumes after a restart."""
+        return [record for record in self.sessions() if record.state == "open"]
+
+    def session(self, uuid: str) -> SessionRecord | None:
+        """One session, None when there is none of that id."""
+        found = self._select(f"{_SESSION} WHERE uuid = ?", (uuid,))
+        return _session(found[0]) if found else None
+
+    def station(self) -> StationRow | None:
+        """The station's clock as last stored."""
+        found = self._select("SELECT id, boot_id, anchor_us, anchor_mono_ns, speed FROM station")
+        for station, boot_id, anchor_us, anchor_mono_ns, speed in found:
+            return StationRow(station, boot_id, Clock(anchor_us, anchor_mono_ns, speed))
+        return None
+
+    def numerics(
+        self, uuid: str, channel: str, from_us: int | None = None, to_us: int | None = None
+    ) -> NumericSeries:
+        """All values of a channel, of whatever device, in order of time."""
+        found = self._select(
+            "SELECT at_us, value, quality, device, flags FROM numeric"
+            " JOIN channel USING (channel_id) JOIN session USING (session_id)"
+            " WHERE uuid = ? AND key = ? AND at_us >= ? AND at_us < ? ORDER BY at_us, seq",
+            (uuid, channel, *_range(from_us, to_us)),
+        )
+        at_us, value, quality, device, flags = zip(*found, strict=True) if found else [()] * 5
+        return NumericSeries(
+            np.array(at_us, dtype=np.int64),
+            np.array(value, dtype=np.float64),  # None becomes NaN
+            np.array(quality, dtype=np.uint8),
+            device,
+            flags,
+        )
+
+    def waves(
+        self, uuid: str, channel: str, from_us: int | None = None, to_us: int | None = None
+    ) -> list[Waveform]:
+        """Blocks of about a second that start in the range, in order of time."""
+        return [
+            Waveform(device, key, start_us, rate_hz, waves.decode(*coded), QUALITIES[quality])
+            for device, key, start_us, rate_hz, quality, *coded in self._select(
+                "SELECT device, key, start_us, wave.rate_hz, quality, data, scale, offset"
+                " FROM wave JOIN channel USING (channel_id) JOIN session USING (session_id)"
+                " WHERE uuid = ? AND key = ? AND start_us >= ? AND start_us < ?"
+                " ORDER BY start_us, seq",
+                (uuid, channel, *_range(from_us, to_us)),
+            )
+        ]
+
+    def channels(self, uuid: str) -> list[tuple[str, str]]:
+        """(device, channel key) of everything that was recorded in a session."""
+        found = self._select(
+            "SELECT device, key FROM channel JOIN session USING (session_id) WHERE uuid = ?"
+            " ORDER BY device, key",
+            (uuid,),
+        )
+        return [(device, key) for device, key in found]
+
+    def nibp(self, uuid: str) -> list[Nibp]:
+        """Blood pressure determinations in order of time."""
+        found = self._select(
+            "SELECT device, at_us, sys, dia, map, quality FROM nibp"
+            " WHERE session_id = (SELECT session_id FROM session WHERE uuid = ?)"
+            " ORDER BY at_us, device",
+            (uuid,),
+        )
+        return [
+            Nibp(device, at_us, systolic, diastolic, mean, QUALITIES[quality])
+            for device, at_us, systolic, diastolic, mean, quality in found
+        ]
+
+    def gaps(self, uuid: str, longer_s: float = 10.0) -> list[tuple[int, int]]:
+        """Spans (last value before, first value after) without a value of a streaming channel."""
+        found = self._select(
+            "SELECT before_us, at_us FROM (SELECT at_us,"
+            " lag(at_us) OVER (ORDER BY at_us) AS before_us"
+            " FROM numeric JOIN channel USING (channel_id) JOIN session USING (session_id)"
+            " WHERE uuid = ? AND rate_hz IS NOT NULL AND value IS NOT NULL)"
+            " WHERE at_us - before_us > ?",
+            (uuid, round(longer_s * US)),
+        )
+        return [(before_us, after_us) for before_us, after_us in found]
+
+    def audit(self, uuid: str | None) -> list[StoredAudit]:
+        """The audit trail of a session in order, with None what belongs to no session."""
+        return self._audit("session.uuid IS ?", (uuid,))
+
+    def audit_by_kind(self, uuid: str | None, kinds: Collection[str]) -> list[StoredAudit]:
+        """Those rows of `audit` that are of certain kinds."""
+        marks = ", ".join("?" * len(kinds))
+        return self._audit(f"session.uuid IS ? AND kind IN ({marks})", (uuid, *kinds))
+
+    def result_of(self, command_id: str) -> StoredAudit | None:
+        """The row that answered a command, None when it was never recorded."""
+        found = self._audit("command_id = ?", (command_id,))
+        return found[0] if found else None
+
+    def answers(self, most: int) -> list[StoredAudit]:
+        """The latest rows that answered a command, oldest first."""
+        return self._audit(
+            "audit.n IN (SELECT n FROM audit WHERE command_id IS NOT NULL ORDER BY n DESC LIMIT ?)",
+            (most,),
+        )
+
+    def last_seq(self) -> int:
+        """The highest counter that anything in the record has, 0 in an empty one."""
+        ((last,),) = self._select(
+            "SELECT max(coalesce((SELECT max(seq) FROM numeric), 0),"
+            " coalesce((SELECT max(seq) FROM wave), 0),"
+            " coalesce((SELECT max(seq) FROM audit), 0))"
+        )
+        return int(last)
+
+    def _audit(self, where: str, values: Sequence[object]) -> list[StoredAudit]:
+        found = self._select(f"{_AUDIT} WHERE {where} ORDER BY audit.n", values)
+        return [stored_audit(row) for row in found]
+
+    def _select(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        connection = open_for_reading(self._path, key=self._key)
+        try:
+            return select(connection, sql, values)
+        except (apsw.Error, UnicodeDecodeError) as error:
+            raise StoreError(explain(error, self._path)) from error
+        finally:
+            connection.close()
+
+
+def stored_audit(row: tuple[Any, ...]) -> StoredAudit:
+    """An audit row from its columns in the order of `StoredAudit`."""
+    *before, body, command_id, digest = row
+    n, seq, at_us, session, room, actor, role, kind = before
+    return StoredAudit(
+        n, seq, at_us, session, room, actor, role, kind, json.loads(body), command_id, digest
+    )
+
+
+def _session(row: tuple[Any, ...]) -> SessionRecord:
+    uuid, room, subject, route, started, ended, mode, phase, dose, resumed, *texts = row
+    session = Session(uuid, room, subject, route, started, ended, mode, phase, dose, resumed)
+    return SessionRecord(session, *texts)
+
+
+def _range(from_us: int | None, to_us: int | None) -> tuple[int, int]:
+    return -_LAST_US if from_us is None else from_us, _LAST_US if to_us is None else to_us

@@ -1,0 +1,227 @@
+"""Checks that a record is what the station wrote.
+
+Four things in order, and the first broken place in one sentence: the file's structure and
+schema, the audit chain, the summary rows against the facts in the chain, the samples against
+their seals. What it cannot see: bytes that hold nothing, samples that no seal covers yet
+(counted), and a tail cut off together with its audit rows, unless the caller knows a later head.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from vitals.errors import StoreError
+from vitals.store import facts, rows, seal
+from vitals.store.audit import GENESIS, row_hash
+from vitals.store.connection import RecordUnavailable, explain, open_for_reading, select
+from vitals.store.schema import MIGRATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Result of `verify`.
+
+    Attributes:
+        broken: the file and its first broken place in one sentence, `""` when all is well.
+        head: hash of the last audit row, in hex; `""` when it could not be read.
+        audit_rows: rows in the chain.
+        sealed: numeric and wave rows under a seal.
+        unsealed: rows that no seal covers yet: committed, but a change would not be seen.
+    """
+
+    broken: str
+    head: str = ""
+    audit_rows: int = 0
+    sealed: int = 0
+    unsealed: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing broken was found."""
+        return not self.broken
+
+
+class _Broken(Exception):
+    pass
+
+
+def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Verification:
+    """Checks a record; it may be in use meanwhile.
+
+    Args:
+        path: the file.
+        key: as for opening it.
+        head: a head seen earlier (on a report, say): it must still be in the chain.
+
+    Raises:
+        StoreError: there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such record; check the path")
+    try:
+        connection = open_for_reading(path, key=key)
+    except RecordUnavailable:
+        raise
+    except StoreError as error:
+        return Verification(str(error))
+    try:
+        return _check(connection, path, head.lower())
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise RecordUnavailable(explain(error, path)) from error
+    except (apsw.Error, UnicodeError, ValueError, TypeError, LookupError) as error:
+        return Verification(f"{path}: the record is damaged and cannot be read ({error})")
+    finally:
+        connection.close()
+
+
+def _check(connection: apsw.Connection, path: Path, head: str) -> Verification:
+    connection.execute("BEGIN")  # one state of the file for all checks
+    audit_rows, last, sealed, unsealed = 0, "", 0, 0
+    try:
+        _structure(connection)
+        audit_rows, last = _chain(connection, head)
+        _summaries(connection)
+        sealed, unsealed = _seals(connection)
+    except _Broken as error:
+        return Verification(f"{path}: {error}", last, audit_rows)
+    return Verification("", last, audit_rows, sealed, unsealed)
+
+
+def _structure(connection: apsw.Connection) -> None:
+    ((problem,),) = select(connection, "PRAGMA integrity_check(1)")
+    if problem != "ok":
+        raise _Broken(f"the file's structure is damaged: {problem}")
+    for table, rowid, parent, _ in select(connection, "PRAGMA foreign_key_check"):
+        raise _Broken(f"row {rowid} of {table} belongs to a {parent} that is not there")
+    schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+    pattern = apsw.Connection(":memory:")
+    try:
+        for script in MIGRATIONS:
+            pattern.execute(script)
+        wanted = set(select(pattern, schema))
+    finally:
+        pattern.close()
+    for kind, name, *_ in sorted(wanted ^ set(select(connection, schema)), key=repr):
+        raise _Broken(f"the {kind} {name} of the database is not as this program made it")
+
+
+def _chain(connection: apsw.Connection, head: str) -> tuple[int, str]:
+    n, prev, seen = 0, GENESIS, not head
+    for row in connection.execute(
+        f"SELECT {', '.join(_COLUMNS)} FROM audit LEFT JOIN session USING (session_id)"  # noqa: S608
+        " ORDER BY audit.n"
+    ):
+        fields: dict[str, Any] = {
+            column.rpartition(".")[2]: value for column, value in zip(_COLUMNS, row, strict=True)
+        }
+        fields["session"] = fields.pop("uuid")
+        n += 1
+        if fields["n"] != n:
+            raise _Broken(f"audit row {n} is missing")
+        if fields["prev"] != prev:
+            raise _Broken(f"{_name(fields)} does not follow the row before it")
+        stored = fields.pop("hash")
+        if row_hash(**fields) != stored:
+            raise _Broken(f"{_name(fields)} was changed after it was recorded")
+        prev = stored
+        seen = seen or stored.hex() == head
+    if not seen:
+        raise _Broken(f"the head {head} is not in the record: its end was cut off or replaced")
+    return n, prev.hex()
+
+
+_COLUMNS = (
+    "audit.n",
+    "audit.prev",
+    "audit.hash",
+    "audit.seq",
+    "audit.at_us",
+    "session.uuid",
+    "audit.room",
+    "audit.actor",
+    "audit.role",
+    "audit.kind",
+    "audit.body",
+    "audit.command_id",
+)
+
+
+def _name(fields: dict[str, Any]) -> str:
+    name, at_us = f"audit row {fields['n']} ({fields['kind']}", fields["at_us"]
+    if not 0 <= at_us < 2**53:  # a damaged number names no date
+        return f"{name})"
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    return f"{name}, {at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def _summaries(connection: apsw.Connection) -> None:
+    told = select(
+        connection,
+        "SELECT session_id, body, max(n) FROM audit WHERE kind = ? AND seq IS NULL"
+        " GROUP BY session_id",
+        (rows.SESSION_ROW,),
+    )
+    stands = select(connection, "SELECT session_id FROM session")
+    now = {key: facts.of_session(connection, key) for (key,) in stands}
+    _compare("session", {key: body for key, body, _ in told}, now)
+
+    told = select(
+        connection,
+        "SELECT body ->> 'id', body, max(n) FROM audit WHERE kind = ? AND seq IS NULL GROUP BY 1",
+        (rows.STATION_ROW,),
+    )
+    stands = select(connection, "SELECT id FROM station")
+    now = {key: facts.of_station(connection, key) for (key,) in stands}
+    _compare("station", {key: body for key, body, _ in told}, now)
+
+
+def _compare(what: str, told: dict[Any, str], now: dict[Any, str]) -> None:
+    for key in sorted(told.keys() | now.keys()):
+        if told.get(key) != now.get(key):
+            raise _Broken(f"the row of {what} {key} is not what the audit trail says")
+
+
+def _seals(connection: apsw.Connection) -> tuple[int, int]:
+    sealed = unsealed = 0
+    for session_id, uuid in select(connection, "SELECT session_id, uuid FROM session"):
+        last = under_seal = 0
+        for n, body in select(
+            connection,
+            "SELECT n, body FROM audit WHERE session_id = ? AND kind = ? AND seq IS NULL"
+            " ORDER BY n",
+            (session_id, rows.SEAL),
+        ):
+            told = json.loads(body)
+            from_seq, last = told["from_seq"], told["to_seq"]
+            found = seal.digest(connection, session_id, from_seq, last)
+            if found != seal.Digest(told["rows"], told["sha256"]):
+                raise _Broken(
+                    f"session {uuid}: samples {from_seq} to {last} were changed after they were "
+                    f"sealed by audit row {n}"
+                )
+            under_seal += found.rows
+        total, behind = _count(connection, session_id, last)
+        if under_seal + behind != total:
+            raise _Broken(f"session {uuid}: there are samples between those that were sealed")
+        sealed, unsealed = sealed + under_seal, unsealed + behind
+    return sealed, unsealed
+
+
+def _count(connection: apsw.Connection, session_id: int, last: int) -> tuple[int, int]:
+    total = behind = 0
+    for table in ("numeric", "wave"):
+        ((every, later),) = select(
+            connection,
+            f"SELECT count(*), count(*) FILTER (WHERE seq > ?) FROM {table}"  # noqa: S608
+            " WHERE channel_id IN (SELECT channel_id FROM channel WHERE session_id = ?)",
+            (last, session_id),
+        )
+        total, behind = total + every, behind + later
+    return total, behind
