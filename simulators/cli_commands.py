@@ -1,8 +1,9 @@
-"""Commands of the simulators: `vitals simulate`."""
+"""Commands of the simulators: `vitals simulate`, `vitals demo`."""
 
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 import tempfile
@@ -38,6 +39,14 @@ _CHECK_S = 0.1
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 600))
 @click.option("--route", type=click.Choice(list(ROUTES)), help="Route of the dose.")
 @click.option(
+    "--dose-at",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="When the dose is given, in patient seconds, unless the scenario says.",
+)
+@click.option(
     "--fault",
     "kinds",
     multiple=True,
@@ -54,6 +63,7 @@ def simulate(
     seed: int,
     speed: float,
     route: str | None,
+    dose_at: float,
     kinds: tuple[str, ...],
     log_path: Path | None,
     seconds: float | None,
@@ -62,7 +72,7 @@ def simulate(
 
     DRIVER is a name from `vitals drivers`. The printed lines go into a config.
     """
-    told = _told(story, route)
+    told = _told(story, route, dose_at)
     protocol = _serial(driver)
     patient = Patient(seed, route=told.route or "iv")
     monitor = SimulatedMonitor(protocol, patient, seed=seed, faults=[_fault(k) for k in kinds])
@@ -81,9 +91,71 @@ def simulate(
                 bedside.wait(min(left, _CHECK_S))
 
 
-def _told(name: str, route: str | None) -> Scenario:
+@click.command()
+@click.option("--rooms", default=3, show_default=True, type=click.IntRange(1, 32))
+@click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 120))
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--scenario", "story", metavar="NAME|FILE", help="One story for all rooms.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the pages [default: 8050].")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep config and record here instead of in a temporary folder.",
+)
+@click.option("--open/--no-open", "show", default=True, help="Open the page in the browser.")
+def demo(
+    rooms: int,
+    speed: float,
+    seed: int,
+    story: str | None,
+    port: int | None,
+    folder: Path | None,
+    show: bool,
+) -> None:
+    """Try everything: simulated rooms, real ports, the real station and pages. Ctrl-C ends it."""
+    from simulators.demo import Demo, free_port, open_page
+    from vitals.process import LEVEL, log_to_stderr, run_until_signal
+    from vitals.selfcheck import check_install
+
+    check_install()
+    os.environ.setdefault(LEVEL, "WARNING")
+    log_to_stderr("demo")
+    with ExitStack() as stack:
+        if folder is None:
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kap-vitals-")))
+        else:
+            place = folder
+            _make_folder(place)
+        made = Demo(
+            place.resolve(), rooms=rooms, seed=seed, speed=speed, story=story, port=free_port(port)
+        )
+
+        def ready(url: str) -> None:
+            click.echo(f"kap-vitals demo: {url}")
+            click.echo("Simulated patients. A staff aid, not a medical device. Ctrl-C ends it.")
+            if show:
+                open_page(url)
+
+        run_until_signal(lambda: made.run(ready))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder cannot be made ({error.strerror}); name another", path=folder
+        ) from error
+
+
+def _told(name: str, route: str | None, dose_at_s: float) -> Scenario:
     told = load(name)
-    return replace(told, route=route) if route else told
+    return replace(
+        told,
+        route=route or told.route,
+        dose_at_s=dose_at_s if told.dose_at_s is None else told.dose_at_s,
+    )
 
 
 def _serial(name: str) -> Driver:

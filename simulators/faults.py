@@ -32,8 +32,12 @@ class ByteFault:
                 f"{', '.join(NAMES)}",
                 key="fault",
             )
-        if self.per_minute <= 0:
-            raise ConfigError(f"fault {self.kind}: per_minute must be above 0", key="fault")
+        if not 0 < self.per_minute <= 6000:
+            raise ConfigError(
+                f"fault {self.kind}: it can strike up to 6000 times a minute, not "
+                f"{self.per_minute:g}",
+                key="fault",
+            )
 
 
 def _bit_flip(data: bytearray, rng: np.random.Generator) -> None:

@@ -223,9 +223,9 @@ def _time(at_us: int | None, tz: str) -> str:
 def _zone(tz: str) -> tzinfo:
     from zoneinfo import ZoneInfo
 
-    if tz.startswith(("+", "-")):
-        return datetime.strptime(tz, "%z").tzinfo or UTC
     try:
+        if tz.startswith(("+", "-")):
+            return datetime.strptime(tz, "%z").tzinfo or UTC
         return ZoneInfo(tz) if tz else UTC
     except (OSError, ValueError, LookupError):
         return UTC  # this computer does not know the zone; the time says UTC
@@ -248,3 +248,61 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
 
 def _print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@sessions.command("open")
+@click.argument("room")
+@click.argument("subject")
+@click.option("--route", required=True, help="iv, im, intranasal or sublingual.")
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path))
+def open_session(room: str, subject: str, route: str, path: Path) -> None:
+    """Open a session in ROOM for SUBJECT (a pseudonym, never a name)."""
+    _tell_station(path, room, "open_session", {"subject_ref": subject, "route": route})
+
+
+@sessions.command("close")
+@click.argument("room")
+@click.option("--reason", default="", help="Needed while a high alarm is unacknowledged.")
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path))
+def close_session(room: str, reason: str, path: Path) -> None:
+    """Close the session in ROOM."""
+    _tell_station(path, room, "close_session", {"reason": reason})
+
+
+def _tell_station(path: Path, room: str, kind: str, args: dict[str, str]) -> None:
+    """One command through the feed, as `operator`; a refusal ends with exit code 1."""
+    import asyncio
+    import getpass
+    import uuid
+
+    from vitals import config, wire
+    from vitals.follower import ask
+
+    message = wire.CommandMsg(
+        id=str(uuid.uuid4()),
+        kind=kind,
+        room=room,
+        name=getpass.getuser(),
+        role="operator",
+        args=args,
+    )
+    (result,) = asyncio.run(ask(config.load(path).feed_file, [message]))
+    if not result.ok:
+        click.echo(f"vitals: {result.error}", err=True)
+        sys.exit(1)
+    click.echo("done, recorded" if result.recorded else "done, NOT RECORDED")
+
+
+@click.command()
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path))
+def run(path: Path) -> None:
+    """Supervise the station and the web pages; Ctrl-C stops both."""
+    from vitals import config
+    from vitals.process import log_to_stderr, run_until_signal
+    from vitals.selfcheck import check_install
+    from vitals.supervisor import Supervisor
+
+    check_install()
+    log_to_stderr("run")
+    supervisor = Supervisor(config.load(path), path.resolve(), on_ready=click.echo)
+    run_until_signal(supervisor.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -19,8 +20,13 @@ class _Line(logging.Formatter):
         return super().format(record) + (f" [{device}]" if device else "")
 
 
-def log_to_stderr(name: str, level: int = logging.INFO) -> None:
+LEVEL = "VITALS_LOG_LEVEL"
+"""Environment variable with the least level that is logged: DEBUG, INFO, WARNING, …"""
+
+
+def log_to_stderr(name: str) -> None:
     """One line an event: local time, process, level, sentence; device ids, never health data."""
+    level = logging.getLevelNamesMapping().get(os.environ.get(LEVEL, "INFO").upper(), logging.INFO)
     handler = logging.StreamHandler()
     handler.setFormatter(_Line(f"%(asctime)s {name} %(levelname)s %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -129,11 +129,11 @@ def open_for_writing(
     path = Path(path)
     if not path.parent.is_dir():
         raise StoreError(f"{path}: there is no folder {path.parent}; create it")
-    quarantined = quarantine(path) if damaged else None
+    quarantined = _translated(path, lambda: quarantine(path)) if damaged else None
     try:
         connection, copied = _translated(path, lambda: _open(path, key, migrations))
     except RecordDamaged:
-        quarantined = quarantine(path)
+        quarantined = _translated(path, lambda: quarantine(path))
         connection, copied = _translated(path, lambda: _open(path, key, migrations))
     return Opened(connection, quarantined, copied)
 
@@ -152,13 +152,16 @@ def open_for_reading(path: Path | str, *, key: bytes | None = None) -> apsw.Conn
 
     def connect() -> apsw.Connection:
         connection = _connect(path, key, apsw.SQLITE_OPEN_READONLY)
-        version = _identify(connection, path, len(MIGRATIONS))
-        if version < len(MIGRATIONS):
+        try:
+            version = _identify(connection, path, len(MIGRATIONS))
+            if version < len(MIGRATIONS):
+                raise StoreError(
+                    f"{path}: the record is of version {version}, this program reads "
+                    f"{len(MIGRATIONS)}; start the station once to upgrade it"
+                )
+        except BaseException:
             connection.close()
-            raise StoreError(
-                f"{path}: the record is of version {version}, this program reads "
-                f"{len(MIGRATIONS)}; start the station once to upgrade it"
-            )
+            raise
         return connection
 
     return _translated(path, connect)
@@ -197,7 +200,7 @@ def _open(
     if fresh and Path(f"{path}-wal").exists():
         raise RecordDamaged(f"{path}: the record is gone, its log is still there")
     if fresh:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # its logs inherit the mode
+        _make_private(path)  # its logs inherit the mode
     connection = _connect(path, key, apsw.SQLITE_OPEN_READWRITE)
     copied = None
     try:
@@ -208,9 +211,11 @@ def _open(
         if 0 < version < len(migrations):
             stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
             copied = path.with_name(f"{path.name}.version-{version}.{stamp}")
+            _make_private(copied)
             connection.execute("VACUUM INTO ?", (str(copied),))
         connection.pragma("journal_mode", "wal")
         _migrate(connection, version, migrations)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     except BaseException:
         connection.close()
         raise
@@ -220,17 +225,21 @@ def _open(
 
 
 def _connect(path: Path, key: bytes | None, flags: int) -> apsw.Connection:
-    _check_encryption(path, key)
+    if key is not None and len(key) != 32:
+        raise StoreError(f"{path}: the key has {len(key)} bytes, it must have 32")
     name = str(path)
-    if flags == apsw.SQLITE_OPEN_READONLY and not os.access(path.parent, os.W_OK):
-        if not Path(f"{path}-wal").exists():  # on a medium that nobody writes
-            name, flags = f"{path.resolve().as_uri()}?immutable=1", flags | apsw.SQLITE_OPEN_URI
+    on_a_shelf = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    if flags == apsw.SQLITE_OPEN_READONLY and on_a_shelf:  # WAL wants files beside it otherwise
+        name, flags = f"{path.resolve().as_uri()}?immutable=1", flags | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(name, flags=flags)
     try:
+        # Closing folds the log into the file and deletes it: not before the file is known good.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.set_busy_timeout(BUSY_MS)
         if key is not None:
             connection.pragma("cipher", "chacha20")
             connection.pragma("key", f"raw:{key.hex()}")
+        _check_readable(connection, path, key)
         for pragma, value in (
             ("synchronous", "FULL"),
             ("fullfsync", "ON"),  # macOS: a flush that reaches the medium
@@ -247,39 +256,43 @@ def _connect(path: Path, key: bytes | None, flags: int) -> apsw.Connection:
     return connection
 
 
-def _check_encryption(path: Path, key: bytes | None) -> None:
-    if key is not None and len(key) != 32:
-        raise StoreError(f"{path}: the key has {len(key)} bytes, it must have 32")
-    with path.open("rb") as file:
-        head = file.read(24)
-    if key is not None and head.startswith(_MAGIC):
-        raise StoreError(f"{path}: the record is not encrypted; open it without a key")
-    if key is None and _looks_encrypted(head):
-        raise StoreError(f"{path}: the record is encrypted; give its key")
+def _check_readable(connection: apsw.Connection, path: Path, key: bytes | None) -> None:
+    """Tells a key that does not fit from damage, as far as the header shows it."""
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except apsw.NotADBError as error:
+        head = _header(path)
+        if key is not None and head.startswith(_MAGIC):
+            raise StoreError(
+                f"{path}: the record is not encrypted; open it without a key"
+            ) from error
+        # The cipher leaves bytes 16-23 as they are: page size, versions, 32 reserved bytes, and
+        # three constants of the file format.
+        if head.startswith(_MAGIC) or head[20:24] != b"\x20\x40\x20\x20":
+            raise
+        if key is None:
+            raise StoreError(f"{path}: the record is encrypted; give its key") from error
+        raise StoreError(
+            f"{path}: this key does not open the record; give the right one (if it is the "
+            "right one, the file is damaged: move it away)"
+        ) from error
 
 
-def _looks_encrypted(head: bytes) -> bool:
-    # The cipher leaves bytes 16-23 of the header as they are: page size, versions, 32 reserved
-    # bytes, and three constants of the file format.
-    page_size = int.from_bytes(head[16:18], "big")
-    known = head[20:24] == b"\x20\x40\x20\x20" and page_size in {1, *(2**i for i in range(9, 16))}
-    return known and not head.startswith(_MAGIC)
+def _header(path: Path) -> bytes:
+    # Through SQLite: on POSIX, closing a file that was opened in any other way takes away the
+    # locks of every connection that this process has to it.
+    file = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
+    try:
+        return file.xRead(24, 0)
+    finally:
+        file.xClose()
 
 
 def _identify(connection: apsw.Connection, path: Path, newest: int) -> int:
     """The file's version, 0 for an empty one; refuses what is not ours."""
-    try:
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
-        application = connection.pragma("application_id")
-        version: int = connection.pragma("user_version")
-    except apsw.NotADBError as error:
-        with path.open("rb") as file:
-            if _looks_encrypted(file.read(24)):
-                raise StoreError(
-                    f"{path}: this key does not open the record; give the right one (if the "
-                    "key is right, the file is damaged: move it away)"
-                ) from error
-        raise
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    application = connection.pragma("application_id")
+    version: int = connection.pragma("user_version")
     if application != APPLICATION_ID and (application or tables):
         raise StoreError(
             f"{path}: this file belongs to another program; give the record another name"
@@ -306,6 +319,10 @@ def _migrate(connection: apsw.Connection, version: int, migrations: Sequence[str
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _make_private(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _sync_folder(folder: Path) -> None:
