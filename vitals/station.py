@@ -118,6 +118,7 @@ class Station:
         self._gaps: dict[str, list[tuple[int, int]]] = {}
         self._recording = StoreState(clock.now_us(), recording=True)
         self._answers: dict[str, _Answer] = {}
+        self._late_ms = 0.0
         for room in config.room:
             known = [devices[device.id] for device in room.device]
             self._rooms[room.id] = Room(
@@ -178,8 +179,10 @@ class Station:
                     speed=self._clock.speed,
                     recording=self._recording.recording,
                     detail=self._recording.detail,
+                    late_ms=round(self._late_ms, 3),
                 )
             )
+            self._late_ms = 0.0
             await asyncio.sleep(BEAT_S)
 
     # --- inputs -------------------------------------------------------------------------------
@@ -199,6 +202,8 @@ class Station:
 
     def _numeric(self, room: Room, numeric: Numeric) -> None:
         seq = self._step(room, numeric, numeric.at_us)
+        late_us = self._clock.now_us() - numeric.at_us
+        self._late_ms = max(self._late_ms, late_us / 1000 / self._clock.speed)
         if room.session is not None:
             self._record.numeric(room.session.id, seq, numeric)
         if room.primary(numeric):

@@ -168,13 +168,18 @@ class ResultMsg(_Message, tag="result", kw_only=True):
 
 
 class BeatMsg(_Message, tag="beat", kw_only=True):
-    """Every real second from inside the station's loop. The page measures age by `now_us`."""
+    """Every real second from inside the station's loop. The page measures age by `now_us`.
+
+    `late_ms` is the longest time in the last second from a sample's stamp at its port to the end
+    of its rules' evaluation.
+    """
 
     seq: int = 0
     now_us: int
     speed: float = 1.0
     recording: bool = True
     detail: str = ""
+    late_ms: float = 0.0
 
 
 class LinkState(_Message, tag="feed", kw_only=True):

@@ -14,8 +14,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.feed.loop import run, until
 from tests.feed.station import Station
+from tests.loop import run, until
 from vitals import feed_file, wire
 from vitals.clock import ManualClock
 from vitals.errors import CommandError, FeedError

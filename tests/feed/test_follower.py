@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from tests.feed.loop import run, until
 from tests.feed.station import Station
+from tests.loop import run, until
 from vitals import feed_file, wire
 from vitals.errors import FeedError
 from vitals.follower import RETRY_S, SILENT_S, Follower, ask

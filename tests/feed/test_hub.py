@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.feed.loop import run
+from tests.loop import run
 from vitals import wire
 from vitals.hub import WAVE_SLOTS, Hub, Mailbox
 from vitals.model import US

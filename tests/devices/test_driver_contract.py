@@ -1,0 +1,377 @@
+"""What every driver promises (`devices/driver.py`), for whatever drivers there are.
+
+A new driver is covered by being there: its own tests need only say what is special about it.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+from types import FunctionType, ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from devices import registry
+from devices.driver import BleSettings, Chunk, Driver, SerialSettings
+from tests.devices.decoding import (
+    T0,
+    VECTORS,
+    FakePatient,
+    bytewise,
+    decode,
+    feed,
+    joined,
+    latest,
+    notices,
+    numerics,
+    split,
+    vectors,
+    waveforms,
+)
+from vitals.channels import CHANNELS, NIBP, plausible
+from vitals.clock import US
+from vitals.errors import CommandError
+from vitals.model import Flag, Notice, Numeric, Quality, StartNibp, StopNibp, Waveform
+
+NAMES = registry.names()
+STREAMS = [name for name in NAMES if registry.get(name).transport != "ble"]
+CHECKED = [name for name in NAMES if registry.get(name).checked]
+REQUESTS = {"start_nibp": StartNibp(), "stop_nibp": StopNibp()}
+
+every_driver = pytest.mark.parametrize("name", NAMES)
+every_stream = pytest.mark.parametrize("name", STREAMS)
+thorough = settings(max_examples=60, deadline=None)
+
+# Ranges that every monitor can show.
+VALUES = {
+    "spo2": st.integers(35, 100),
+    "pr": st.integers(30, 250),
+    "hr": st.integers(30, 240),
+    "rr": st.integers(4, 60),
+    "cuff": st.integers(0, 300),
+    "pi": st.integers(2, 2000).map(lambda hundredths: hundredths / 100),
+}
+
+
+@st.composite
+def readings(draw: st.DrawFn, driver: Driver) -> dict[str, float]:
+    """Values of the driver's channels, any of them absent; a blood pressure whole or not."""
+    values: dict[str, float] = {
+        channel: draw(VALUES[channel])
+        for channel in driver.channels
+        if channel in VALUES and draw(st.booleans())
+    }
+    if "nibp_sys" in driver.channels and draw(st.booleans()):
+        diastolic = draw(st.integers(20, 150))
+        mean = diastolic + draw(st.integers(1, 50))
+        systolic = mean + draw(st.integers(1, 60))
+        values |= zip(NIBP, (systolic, diastolic, mean), strict=True)
+    return values
+
+
+flag_sets = st.frozensets(st.sampled_from(list(Flag)), max_size=2)
+
+
+def typical(driver: Driver) -> list[tuple[str, bytes]]:
+    """Some seconds of a device's life: values that change, then none, then values again."""
+    one = {"spo2": 97, "pr": 72, "hr": 73, "rr": 14, "pi": 3.5, "pleth": [0.0, 0.5, 1.0]}
+    one |= {"nibp_sys": 128, "nibp_dia": 79, "nibp_map": 95}
+    two = {"spo2": 88, "pr": 133, "hr": 134, "rr": 20, "pi": 0.5, "pleth": [1.0, 0.2]}
+    two |= {"nibp_sys": 171, "nibp_dia": 101, "nibp_map": 124}
+    life = [(one, ()), (one, ()), (two, ()), ({}, {Flag.SENSOR_OFF}), (one, {Flag.ARTIFACT})]
+    return [item for values, flags in life for item in driver.encode(values, flags)]
+
+
+# --- what it says of itself -------------------------------------------------------------------
+
+
+@every_driver
+def test_describes_itself(name: str) -> None:
+    driver = registry.get(name)
+    assert driver.name == name
+    assert driver.title
+    assert set(driver.channels) <= set(CHANNELS)
+    assert driver.can <= set(REQUESTS)
+    wanted = {"serial": SerialSettings, "ble": BleSettings, "mllp": type(None)}
+    assert isinstance(driver.settings, wanted[driver.transport])
+
+
+@every_driver
+def test_file_opens_with_its_layout_and_what_nobody_tried(name: str) -> None:
+    text = sys.modules[registry.get(name).decoder.__module__].__doc__ or ""
+    assert "Source" in text
+    assert "hardware" in text
+
+
+# --- any split, noise, flipped bits, garbage --------------------------------------------------
+
+
+@every_stream
+def test_byte_by_byte_gives_the_same_events(name: str) -> None:
+    driver = registry.get(name)
+    data = joined(typical(driver))
+    events = decode(driver, data)
+    assert numerics(events)
+    assert decode(driver, bytewise(data)) == events
+
+
+@every_stream
+@thorough
+@given(data=st.data())
+def test_any_split_gives_the_same_events_and_refusals(name: str, data: st.DataObject) -> None:
+    driver = registry.get(name)
+    items = typical(driver)
+    for _ in range(data.draw(st.integers(0, 3))):
+        values, flags = data.draw(readings(driver)), data.draw(flag_sets)
+        items += driver.encode(values, flags)
+        items.append(("", data.draw(st.binary(max_size=30))))
+    stream = joined(items)
+    whole, pieces = driver.decoder("bed-1"), driver.decoder("bed-1")
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=20))
+    assert feed(pieces, split(stream, cuts)) == feed(whole, [("", stream)])
+    assert pieces.rejected == whole.rejected
+
+
+@every_stream
+@thorough
+@given(noise=st.binary(min_size=1, max_size=7))
+def test_noise_costs_at_most_the_first_frame(name: str, noise: bytes) -> None:
+    driver = registry.get(name)
+    assume(not decode(driver, noise))  # a whole message is not noise
+    stream = joined(typical(driver))
+    events = decode(driver, noise + stream)
+    lost = range(vectors(name)["frame_bytes"] + 1)
+    assert any(events == decode(driver, stream[k:]) for k in lost)
+
+
+@every_driver
+def test_noise_between_notifications_costs_nothing(name: str) -> None:
+    driver = registry.get(name)
+    items = typical(driver)
+    noisy = [piece for source, data in items for piece in ((source, b"\x00"), (source, data))]
+    values = {(n.channel, n.value) for n in numerics(decode(driver, items))}
+    assert {(n.channel, n.value) for n in numerics(decode(driver, noisy))} <= values
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_every_flipped_bit_is_refused(name: str) -> None:
+    driver = registry.get(name)
+    items = typical(driver)
+
+    def shown(pieces: list[tuple[str, bytes]]) -> set[object]:
+        found = numerics(decode(driver, pieces))
+        return {(n.channel, n.value, n.quality, n.flags) for n in found if n.value is not None}
+
+    honest = shown(items)
+    assert honest
+    for i, (source, data) in enumerate(items):
+        for bit in range(8 * len(data)):
+            flipped = bytearray(data)
+            flipped[bit // 8] ^= 1 << bit % 8
+            invented = shown([*items[:i], (source, bytes(flipped)), *items[i + 1 :]]) - honest
+            assert not invented, f"bit {bit} of item {i}"
+
+
+@every_driver
+@thorough
+@given(data=st.data())
+def test_no_bytes_raise_or_show_what_cannot_be(name: str, data: st.DataObject) -> None:
+    driver = registry.get(name)
+    real = st.sampled_from(typical(driver))
+    mixed = st.one_of(real, st.tuples(st.just(real_source(driver)), st.binary(max_size=200)))
+    decoder = driver.decoder("bed-1")
+    at_us, rejected = T0, 0
+    for source, piece in data.draw(st.lists(mixed, max_size=30)):
+        at_us += data.draw(st.integers(0, 5 * US))
+        for event in decoder.feed(Chunk(piece, at_us, source)):
+            assert event.device == "bed-1"
+            if isinstance(event, Numeric):
+                assert event.channel in driver.channels
+                assert (event.value is None) == (event.quality is Quality.INVALID)
+                assert event.value is None or plausible(event.channel, event.value)
+            elif isinstance(event, Waveform):
+                assert event.channel in driver.channels
+                assert np.isfinite(event.values).all()
+            else:
+                assert isinstance(event, Notice)
+                assert event.code
+        assert decoder.rejected >= rejected
+        rejected = decoder.rejected
+        decoder.due(at_us)
+
+
+def real_source(driver: Driver) -> str:
+    return typical(driver)[0][0]
+
+
+GARBAGE = {
+    "random": random.Random(1).randbytes(1_000_000),
+    "zeros": bytes(1_000_000),
+    "ones": b"\xff" * 1_000_000,
+    "spaces": b" " * 1_000_000,
+    "headers": b"\x01\x81" * 500_000,
+}
+
+
+@every_driver
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_a_megabyte_of_garbage_is_counted_and_not_kept(name: str, kind: str) -> None:
+    driver = registry.get(name)
+    decoder = driver.decoder("bed-1")
+    source, garbage = real_source(driver), GARBAGE[kind]
+    first = rejected = 0
+    for start in range(0, len(garbage), 20_000):
+        decoder.feed(Chunk(garbage[start : start + 20_000], T0, source))
+        first = first or decoder.rejected
+        rejected = decoder.rejected
+    assert 0 < first < rejected
+    assert kept_bytes(decoder) < 20_000
+
+
+def kept_bytes(root: object) -> int:
+    """Size of everything an object holds on to, itself included."""
+    seen: dict[int, object] = {}
+    waiting = [root]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) not in seen and not isinstance(thing, (type, ModuleType, FunctionType)):
+            seen[id(thing)] = thing
+            waiting += gc.get_referents(thing)
+    return sum(sys.getsizeof(thing) for thing in seen.values())
+
+
+@every_driver
+def test_good_frames_after_garbage_are_read(name: str) -> None:
+    driver = registry.get(name)
+    decoder = driver.decoder("bed-1")
+    source, items = real_source(driver), typical(driver)
+    feed(decoder, [(source, GARBAGE["random"][:5000])])
+    feed(decoder, items)  # garbage may claim the first frame
+    assert latest(feed(decoder, items)) == latest(decode(driver, items))
+
+
+# --- values there and back --------------------------------------------------------------------
+
+
+@every_driver
+@thorough
+@given(data=st.data())
+def test_encode_then_decode_gives_the_values_back(name: str, data: st.DataObject) -> None:
+    driver = registry.get(name)
+    values = data.draw(readings(driver))
+    found = latest(decode(driver, driver.encode(values, ())))
+    for channel, value in values.items():
+        assert found[channel] == value
+    for channel in set(found) - set(values):
+        assert found[channel] is None
+
+
+@every_driver
+@thorough
+@given(data=st.data())
+def test_flags_never_change_a_value(name: str, data: st.DataObject) -> None:
+    driver = registry.get(name)
+    values, flags = data.draw(readings(driver)), data.draw(flag_sets)
+    for numeric in numerics(decode(driver, driver.encode(values, flags))):
+        assert numeric.value in (values.get(numeric.channel), None)
+        assert numeric.flags <= flags
+
+
+@every_driver
+def test_no_value_is_passed_on_while_the_sensor_is_off(name: str) -> None:
+    driver = registry.get(name)
+    values = {"spo2": 97, "pr": 72, "hr": 72, "pi": 2.5}
+    found = latest(decode(driver, driver.encode(values, {Flag.SENSOR_OFF})))
+    assert {found.get("spo2"), found.get("pr")} <= {None}
+
+
+# --- what it says to the device ---------------------------------------------------------------
+
+
+@every_driver
+def test_due_comes_to_an_end(name: str) -> None:
+    decoder = registry.get(name).decoder("bed-1")
+    for second in range(20):
+        now_us = T0 + second * US
+        assert b"" in [decoder.due(now_us) for _ in range(10)]
+
+
+@every_driver
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_request_is_sent_or_refused_in_a_sentence(name: str, kind: str) -> None:
+    driver = registry.get(name)
+    decoder = driver.decoder("bed-1")
+    if kind in driver.can:
+        decoder.request(REQUESTS[kind], T0)
+        assert decoder.due(T0)
+    else:
+        with pytest.raises(CommandError, match="bed-1: .* "):
+            decoder.request(REQUESTS[kind], T0)
+
+
+@every_driver
+def test_simulated_device_shows_the_patient(name: str) -> None:
+    driver = registry.get(name)
+    values = {"spo2": 96.0, "pr": 81.0, "hr": 81.0, "pi": 2.5, "rr": 14.0}
+    values |= {"nibp_sys": 131.0, "nibp_dia": 84.0, "nibp_map": 101.0}
+    patient = FakePatient(**values)
+    decoder = driver.decoder("bed-1")
+    try:
+        device = driver.responder(patient)
+    except CommandError:
+        device = None
+    if "start_nibp" in driver.can:
+        decoder.request(StartNibp(), T0)
+    events = []
+    for now_us in range(T0, T0 + 60 * US, US // 10):
+        if device is None:
+            if (now_us - T0) % US == 0:
+                events += feed(decoder, driver.encode(values, ()), now_us)
+            continue
+        answer = device.poll(now_us) + device.receive(decoder.due(now_us), now_us)
+        events += decoder.feed(Chunk(answer, now_us))
+    expected = {key: values[key] for key in driver.channels if key in values}
+    assert latest(events) == expected
+
+
+# --- known bytes ------------------------------------------------------------------------------
+
+KNOWN = [
+    pytest.param(name, vector, id=f"{name}-{vector['id']}")
+    for name in NAMES
+    if (VECTORS / f"{name}.json").exists()
+    for vector in vectors(name)["vectors"]
+]
+
+
+@every_driver
+def test_has_vectors_that_say_where_they_come_from(name: str) -> None:
+    known = vectors(name)
+    assert known["driver"] == name
+    assert known["vectors"]
+    for vector in known["vectors"]:
+        assert vector["kind"] in ("captured", "composed", "vendor")
+        assert vector["source"]
+
+
+@pytest.mark.parametrize("pieces", ["whole", "byte by byte"])
+@pytest.mark.parametrize(("name", "vector"), KNOWN)
+def test_decodes_known_bytes(name: str, vector: dict[str, object], pieces: str) -> None:
+    data = bytes.fromhex(str(vector["hex"]))
+    decoder = registry.get(name).decoder("bed-1")
+    source = str(vector.get("source_uuid", ""))
+    items = [(source, data)] if pieces == "whole" or source else bytewise(data)
+    events = feed(decoder, items)
+    found = {
+        "numerics": [
+            [n.channel, n.value, n.quality.value, sorted(n.flags)] for n in numerics(events)
+        ],
+        "notices": [list(pair) for pair in notices(events)],
+        "waveforms": [[w.channel, len(w.values)] for w in waveforms(events)],
+        "rejected": decoder.rejected,
+    }
+    assert found == vector["expected"]
