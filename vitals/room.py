@@ -41,7 +41,6 @@ from vitals.session import acts, schedule
 from vitals.session.due import DueList
 from vitals.session.permissions import may
 
-
 DEFLATED_S = 30.0
 """A cuff rests this long before a failed reading is repeated."""
 
@@ -140,13 +139,16 @@ class Room:
         if self.session is None:
             return []
         outputs: list[Output] = []
-        outputs += self.due.advance(now_us)
+        late = self.due.advance(now_us)
+        outputs += late
         outputs += self._scheduled_reading(now_us)
         dose_us = self.session.dose_us
         while dose_us and self._phase_end_us is not None and self._phase_end_us <= now_us:
             outputs.append(self._next_phase(self.session, dose_us, self._phase_end_us))
         outputs += self._engine.advance(now_us)
-        outputs += self._technical(now_us)
+        if late or self._measuring:
+            # The only conditions that begin with time alone; others begin with an input.
+            outputs += self._technical(now_us)
         return outputs
 
     def _technical(self, now_us: int) -> list[Output]:
@@ -244,9 +246,10 @@ class Room:
 
     def _scheduled_reading(self, now_us: int) -> list[Output]:
         """Asks a device that can for what is owed: once, and once more after a failure."""
+        if not self._auto_nibp or now_us < self._ask_after_us:
+            return []
         owed = [due.what for due in self.due if due.state in ("due", "overdue")]
-        new = set(owed) - self._asked
-        if not self._auto_nibp or not new or now_us < self._ask_after_us:
+        if self._asked.issuperset(owed):
             return []
         device = self.device_that_can("start_nibp")
         if device is None or self._measuring:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from vitals.alarms.track import Track
 from vitals.model import US, Alarm, AlarmChange, Priority, Rule
 
+NEVER = 2**62
 PAUSE_S = 120.0
 """Audio pause; no profile may set a longer one."""
 RESOUND_S = {Priority.MEDIUM: 180.0, Priority.HIGH: 120.0}
@@ -24,7 +25,10 @@ class RoomAlarm:
         self.rule = rule
         self.alarm = Alarm(room, rule.id)
         self.tracks = [Track(level, rule.side, slack_us) for level in rule.levels]
+        self.next_us = NEVER
+        """When something will next happen by itself."""
         self._last_us: int | None = None
+        self._fact: tuple[object, ...] = ()
         self._value: float | None = None
         self._text = ""
         self._changes: list[AlarmChange] = []
@@ -52,10 +56,15 @@ class RoomAlarm:
 
         `dose_us`: when the dose was given; `worst`: highest level that may be reached.
         """
+        fact = (since_us, text, dose_us, worst)
+        if fact == self._fact and self.next_us > now_us:
+            return []
+        self._fact = fact
         self._run_until(now_us)
         for index, track in enumerate(self.tracks):
             track.condition(now_us, self._since(track, index <= worst, since_us, dose_us))
         self._text = text
+        self._schedule()
         self._run_until(now_us)
         self._settle(now_us)
         if text and self.alarm.condition == "active" and text != self.alarm.text:
@@ -122,6 +131,8 @@ class RoomAlarm:
         self.alarm, self._value, self._text = alarm, alarm.value, alarm.text
         for index, track in enumerate(self.tracks):
             track.restart(met=alarm.condition == "active" and index <= alarm.level)
+        self._fact = ()
+        self._schedule()
 
     # --- the state machine ----------------------------------------------------------------
 
@@ -133,22 +144,22 @@ class RoomAlarm:
 
         So one late call gives the same changes, at the same times, as many early ones.
         """
-        while True:
-            ends = [(end, track) for track in self.tracks if (end := track.end_us(self._last_us))]
-            first_us = min((end for end, _ in ends), default=None)
-            timer_us = min((t for t in (self._pause_end(), self._resound()) if t), default=None)
-            due = [t for t in (first_us, timer_us) if t is not None and t <= now_us]
-            if not due:
-                return
-            at_us = min(due)
-            for end, track in ends:
-                if end == at_us:
+        while (at_us := self.next_us) <= now_us:
+            for track in self.tracks:
+                if track.end_us(self._last_us) == at_us:
                     track.end(at_us)
             self._settle(at_us)
             if self._pause_end() == at_us:
                 self._change(at_us, "pause ended", signal="on", signal_until_us=None)
             if self._resound() == at_us:
                 self._change(at_us, "sounds again", acked_by="", acked_us=None)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        """Finds out when something will next happen by itself."""
+        ends = [track.end_us(self._last_us) for track in self.tracks]
+        ends += [self._pause_end(), self._resound()]
+        self.next_us = min((end for end in ends if end is not None), default=NEVER)
 
     def _pause_end(self) -> int | None:
         return self.alarm.signal_until_us if self.alarm.signal == "paused" else None
@@ -275,5 +286,7 @@ class RoomAlarm:
         )
 
     def _take(self) -> list[AlarmChange]:
+        """The changes of one input; whatever it was, what comes next may be another time."""
+        self._schedule()
         changes, self._changes = self._changes, []
         return changes

@@ -23,6 +23,7 @@ class Engine:
         for alarm in self._alarms.values():
             if alarm.rule.side != "technical":
                 self._by_channel.setdefault(alarm.rule.channel, []).append(alarm)
+        self._technical = [a for a in self._alarms.values() if a.rule.side == "technical"]
 
     @property
     def alarms(self) -> list[Alarm]:
@@ -46,9 +47,7 @@ class Engine:
         """Judges the technical conditions; one that is not among `facts` is absent."""
         present = {fact.rule: fact for fact in facts}
         changes = []
-        for alarm in self._alarms.values():
-            if alarm.rule.side != "technical":
-                continue
+        for alarm in self._technical:
             fact = present.get(alarm.rule.id)
             if fact is None:
                 changes += alarm.technical(now_us, None, "", dose_us=dose_us)
@@ -60,7 +59,10 @@ class Engine:
 
     def advance(self, now_us: int) -> list[AlarmChange]:
         """Lets time pass."""
-        changes = [c for alarm in self._alarms.values() for c in alarm.advance(now_us)]
+        due = [alarm for alarm in self._alarms.values() if alarm.next_us <= now_us]
+        if not due:
+            return []
+        changes = [change for alarm in due for change in alarm.advance(now_us)]
         return sorted(changes, key=lambda change: change.at_us)
 
     def acknowledge(self, now_us: int, rule: str, actor: str) -> list[AlarmChange] | None:

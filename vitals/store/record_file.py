@@ -107,4 +107,6 @@ class RecordFile:
     def _disconnect(self) -> None:
         connection, self._connection, self._committer = self._connection, None, None
         if connection is not None:
+            if self._damaged:  # keep the log apart from the file: both are evidence now
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.close(True)  # what fails here has failed before, and was reported
