@@ -307,12 +307,7 @@ class Station:
                     self._session_change(room, seq, output)
                 case Event():
                     self._record.event(seq, room.id, session, output)
-                    text = str(output.body.get("text", ""))
-                    self._hub.publish(
-                        wire.MarkMsg(
-                            seq=seq, room=room.id, at_us=output.at_us, kind=output.kind, text=text
-                        )
-                    )
+                    self._mark(room, output.at_us, output.kind, str(output.body.get("text", "")))
                 case DeviceRequest(command_id=""):
                     self._scheduled(room, seq, output)
                 case _:
@@ -324,17 +319,14 @@ class Station:
         self._record.session(seq, change, self._profile.text, gap)
         mode = self._config.station.mode
         self._hub.publish(messages.session(room.id, seq, change.session, mode, gaps))
-        if change.cause in ("dose", "resumed", "phase"):
+        if change.cause in ("dose", "phase"):
             text = change.session.phase if change.cause == "phase" else ""
-            self._hub.publish(
-                wire.MarkMsg(
-                    seq=next(self._seq),
-                    room=room.id,
-                    at_us=change.at_us,
-                    kind=change.cause,
-                    text=text,
-                )
-            )
+            self._mark(room, change.at_us, change.cause, text)
+
+    def _mark(self, room: Room, at_us: int, kind: str, text: str) -> None:
+        self._hub.publish(
+            wire.MarkMsg(seq=next(self._seq), room=room.id, at_us=at_us, kind=kind, text=text)
+        )
 
     def _scheduled(self, room: Room, seq: int, wanted: DeviceRequest) -> None:
         """A reading that the schedule asks for; a device that cannot leaves it owed."""
@@ -365,7 +357,8 @@ class Station:
                 message = messages.alarm(next(self._seq), alarm, room.rules[alarm.rule])
                 self._hub.publish(message)
             for mark in found.marks:
-                self._hub.publish(mark)
+                self._mark(room, mark.at_us, mark.kind, mark.text)
+            self._mark(room, now_us, "resumed", "")
             for channel, samples in found.trends.items():
                 self._hub.trend(room.id, channel).load(samples)
             for reading in found.readings:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
 
 async def read(port: int, room: str) -> None:
@@ -16,7 +17,7 @@ async def read(port: int, room: str) -> None:
             async with connect(url, origin=f"http://127.0.0.1:{port}") as ws:  # type: ignore[arg-type]
                 async for _ in ws:
                     pass
-        except OSError:
+        except (OSError, WebSocketException):
             await asyncio.sleep(0.5)
 
 

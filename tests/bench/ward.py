@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from devices import registry
@@ -92,4 +93,6 @@ async def open_sessions(feed: Path, rooms: int) -> None:
 
 
 def open_all(feed: Path, rooms: int) -> None:
-    asyncio.run(open_sessions(feed, rooms))
+    """From a thread of its own, as the caller may already be inside an event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, open_sessions(feed, rooms)).result()
