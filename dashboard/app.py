@@ -1,0 +1,110 @@
+"""The Dash application: the frame around every page. Nothing live goes through Dash."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import dash
+from dash import dcc, html
+from fastapi import FastAPI
+from plotly.offline import get_plotlyjs_version
+
+from dashboard.build import ASSETS
+from dashboard.pages import PAGES
+
+DISCLAIMER = "Staff aid, not a medical device; keep the monitors' own alarms on."
+PLOTLY_PATH = f"/vendor/plotly-{get_plotlyjs_version()}.min.js"
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en" data-build="BUILD" data-plotly="PLOTLY">
+<head>
+{%metas%}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="dark">
+<meta name="theme-color" content="#0b0f14">
+<title>{%title%}</title>
+<link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
+{%css%}
+</head>
+<body>
+<noscript>This page needs JavaScript to show live numbers. Watch the monitors.</noscript>
+{%app_entry%}
+<footer hidden>
+{%config%}
+{%scripts%}
+{%renderer%}
+</footer>
+</body>
+</html>"""
+
+_NAVIGATION = (("All rooms", "/"), ("Review", "/review"), ("Devices", "/devices"))
+
+
+class _Dash(dash.Dash):
+    def interpolate_index(self, *parts: Any, config: str = "", **named: Any) -> Any:
+        """The page without Dash's own websocket, which each page would keep open for nothing."""
+        page: Any = super().interpolate_index  # untyped in Dash
+        return page(*parts, config=without_websocket(config), **named)
+
+
+def without_websocket(config: str) -> str:
+    """Dash's configuration element (JSON in a script tag) less its key `websocket`."""
+
+    def strip(match: re.Match[str]) -> str:
+        values = json.loads(match[2])
+        values.pop("websocket", None)
+        return match[1] + json.dumps(values).replace("</", "<\\/") + match[3]
+
+    return re.sub(r"(<script[^>]*>)(.*)(</script>)", strip, config, flags=re.DOTALL)
+
+
+def mount(server: FastAPI, build: str) -> Any:
+    """Puts the pages on a server; its own routes must have been added before.
+
+    Args:
+        server: the FastAPI application.
+        build: see `dashboard.build.build_id`; pages of another build reload themselves.
+
+    Returns:
+        The `dash.Dash` application.
+    """
+    register: Any = dash.register_page  # untyped in Dash
+    app = _Dash(
+        "dashboard.app",
+        server=server,  # type: ignore[arg-type]  # Dash takes it and says bool or callable
+        use_pages=True,
+        pages_folder="",
+        assets_folder=str(ASSETS),
+        assets_ignore=r"\.worker\.js$",
+        include_pages_meta=False,
+        suppress_callback_exceptions=True,
+        title="kap-vitals",
+        update_title="",
+        index_string=_INDEX.replace("BUILD", build).replace("PLOTLY", PLOTLY_PATH),
+        add_log_handler=False,
+    )
+    for order, (name, template, layout) in enumerate(PAGES):
+        where = {"path_template": template} if "<" in template else {"path": template}
+        register(name, **where, order=order, layout=layout, title="kap-vitals")
+    app.layout = _frame()
+    return app
+
+
+def _frame() -> Any:
+    links = [dcc.Link(text, href=path, className="nav-link") for text, path in _NAVIGATION]
+    brand = html.Span("kap-vitals", className="brand")
+    return html.Div(
+        [
+            dcc.Location(id="kv-url", refresh="callback-nav"),
+            html.Header(
+                [html.Nav([brand, *links]), html.Div(id="kv-bar", className="bar")],
+                id="kv-header",
+            ),
+            html.Div(id="kv-banners"),
+            html.Main(dash.page_container, id="kv-main"),
+            html.Div(DISCLAIMER, id="kv-footer", role="contentinfo"),
+        ],
+        id="kv-frame",
+    )

@@ -1,0 +1,168 @@
+/* The present state of every room, kept up to date by the station's messages. */
+(function (kv) {
+  "use strict";
+
+  const model = (kv.model = {
+    hello: null, // of this connection
+    epoch: null, // of the station: another one has another clock and another state
+    feed: "stale", // whether the web process hears its station
+    beat: null,
+    rooms: new Map(), // room id -> room, in the order of the station's config
+    version: 0, // counts snapshots; views rebuild their rooms when it changes
+  });
+
+  const SHOWN = ["active", "latched"];
+
+  function roomOf(snapshot) {
+    const room = {
+      id: snapshot.id,
+      label: snapshot.label || snapshot.id,
+      devices: snapshot.devices.map((device) => ({ rejected: null, ...device })),
+      numerics: {},
+      notices: new Map(),
+      session: isOpen(snapshot.session) ? snapshot.session : null,
+      alarms: new Map(snapshot.alarms.map((alarm) => [alarm.rule, alarm])),
+      due: new Map(snapshot.due.map((due) => [due.what, due])),
+      limits: snapshot.limits,
+      trends: {},
+      marks: [...snapshot.marks],
+      waves: [], // waiting to be drawn
+    };
+    snapshot.numerics.forEach((numeric) => applyToRoom.numeric(room, numeric));
+    snapshot.notices.forEach((notice) => room.notices.set(notice.device + " " + notice.code, notice));
+    room.trends = Object.fromEntries(snapshot.trends.map((trend) => [trend.channel, kv.trend(trend)]));
+    return room;
+  }
+
+  function isOpen(session) {
+    return Boolean(session && session.id && session.ended_us === null);
+  }
+
+  /** Whether a numeric takes the place of the one that is shown. Two devices of a room may give
+      the same channel (a cuff also has a pulse rate): a streaming one goes before a spot one, and
+      another device steps in only when the shown one has nothing. */
+  function replaces(known, numeric) {
+    if (!known) return true;
+    if (known.device === numeric.device) return numeric.at_us >= known.at_us; // never an older one
+    const spot = (each) => each.gone_s === null;
+    if (spot(known) !== spot(numeric) && known.value !== null && !isGone(known, numeric.at_us)) return spot(known);
+    if (numeric.value === null) return false;
+    return known.value === null || isGone(known, numeric.at_us) || (spot(known) && numeric.at_us >= known.at_us);
+  }
+
+  function isGone(numeric, atUs) {
+    return numeric.gone_s !== null && (atUs - numeric.at_us) / kv.US > numeric.gone_s;
+  }
+
+  function trendOf(room, channel) {
+    return (room.trends[channel] = room.trends[channel] || kv.trend(null));
+  }
+
+  const apply = {
+    hello(message, atMs) {
+      if (model.epoch !== null && model.epoch !== message.epoch) kv.clock.reset();
+      model.hello = message;
+      model.epoch = message.epoch;
+      kv.clock.hear(message.clock.now_us, message.clock.speed, atMs);
+      kv.emit("hello", message);
+    },
+    snapshot(message, atMs) {
+      model.rooms = new Map(message.rooms.map((room) => [room.id, roomOf(room)]));
+      model.feed = message.link;
+      model.beat = message.beat;
+      model.version += 1;
+      if (message.beat) kv.clock.hear(message.beat.now_us, message.beat.speed, atMs);
+    },
+    beat(message, atMs) {
+      if (model.beat && message.now_us < model.beat.now_us && message.speed === model.beat.speed) return;
+      model.beat = message;
+      kv.clock.hear(message.now_us, message.speed, atMs);
+    },
+    feed(message) {
+      model.feed = message.state;
+    },
+    result(message) {
+      kv.emit("result", message);
+    },
+  };
+
+  const applyToRoom = {
+    numeric(room, message) {
+      if (!replaces(room.numerics[message.channel], message)) return;
+      room.numerics[message.channel] = message;
+      if (room.session && message.value !== null && message.quality !== "invalid")
+        trendOf(room, message.channel).add(message.at_us, message.value);
+    },
+    wave(room, message) {
+      room.waves.push(message);
+      if (room.waves.length > 50) room.waves.shift(); // nobody draws: hidden, or another page
+    },
+    notice(room, message) {
+      const key = message.device + " " + message.code;
+      if (message.active) room.notices.set(key, message);
+      else room.notices.delete(key);
+    },
+    link(room, message) {
+      const device = room.devices.find((known) => known.id === message.device);
+      if (device) Object.assign(device, { state: message.state, rejected: message.rejected, detail: message.detail });
+    },
+    alarm(room, message) {
+      room.alarms.set(message.rule, message);
+    },
+    due(room, message) {
+      room.due.set(message.what, message);
+    },
+    session(room, message) {
+      const before = room.session ? room.session.id : "";
+      room.session = isOpen(message) ? message : null;
+      if (message.id === before) return;
+      room.due.clear();
+      if (room.session) {
+        room.trends = {};
+        room.marks = [];
+      }
+    },
+    mark(room, message) {
+      room.marks.push(message);
+    },
+  };
+
+  /** Takes one frame (an array of messages) that arrived at performance time `atMs`. */
+  model.take = function (messages, atMs) {
+    for (const message of messages) {
+      if (apply[message.t]) {
+        apply[message.t](message, atMs);
+        continue;
+      }
+      const room = model.rooms.get(message.room);
+      if (room && applyToRoom[message.t]) applyToRoom[message.t](room, message);
+    }
+  };
+
+  /** Alarms of a room that are to be seen: worst first, unacknowledged before acknowledged. */
+  model.alarms = function (room) {
+    const shown = [...room.alarms.values()].filter((alarm) => SHOWN.includes(alarm.condition));
+    const order = (alarm) => kv.rank(alarm.priority) * 2 + (alarm.acked_by ? 0 : 1);
+    return shown.sort((a, b) => order(b) - order(a) || (b.onset_us || 0) - (a.onset_us || 0));
+  };
+
+  /** Rules that are switched off or suspended: shown with a crossed bell as long as it lasts. */
+  model.rulesOff = function (room) {
+    return [...room.alarms.values()].filter((alarm) => alarm.rule_state !== "enabled");
+  };
+
+  /** What is owed, soonest first. */
+  model.owed = function (room) {
+    const owed = [...room.due.values()].filter((due) => kv.OWED.includes(due.state));
+    return owed.sort((a, b) => a.at_us - b.at_us);
+  };
+
+  /** The device that gives a channel in this room, or undefined. */
+  model.deviceOf = function (room, channel) {
+    const numeric = room.numerics[channel];
+    return (
+      (numeric && room.devices.find((device) => device.id === numeric.device)) ||
+      room.devices.find((device) => device.channels.includes(channel))
+    );
+  };
+})(window.kv);

@@ -1,0 +1,160 @@
+/* The websocket to the server, and what it is worth: live, stale (the server does not hear its
+   station) or lost (the page does not hear the server). */
+(function (kv) {
+  "use strict";
+
+  const SILENT_MS = 4000; // without a word for this long the other side is gone
+  const GRACE_MS = 1000; // a reconnect this quick is not worth a word
+  const DROP_MS = 6000; // an open socket that is silent is given up
+  const SLEPT_MS = 2500; // a pause in ticks and messages: the computer slept
+  const BACKOFF_MS = [250, 500, 1000, 2000];
+
+  const link = (kv.link = { state: "lost", slept: false });
+
+  let socket = null;
+  let synced = false; // whether this connection's snapshot has come
+  let tries = 0;
+  let retryAtMs = 0;
+  let openedMs = 0;
+  let frameMs = 0; // when the newest frame came
+  let heardMs = performance.now(); // when the station was last heard
+  let everLive = false;
+  let downMs = performance.now(); // since when there is no working connection
+  let wallMs = Date.now();
+  let skewMs = Date.now() - performance.now();
+  let waves = [];
+
+  /** Notes that the page runs. True when it has just been asleep (or its clocks jumped). */
+  function slept() {
+    const wall = Date.now();
+    const skew = wall - performance.now();
+    const paused = wall - wallMs > SLEPT_MS || Math.abs(skew - skewMs) > SLEPT_MS;
+    wallMs = wall;
+    skewMs = skew;
+    return paused;
+  }
+
+  function drop() {
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+      socket = null;
+    }
+    if (synced) downMs = performance.now();
+    synced = false;
+  }
+
+  /** Nothing that is on the screen or in the socket's buffer may be believed: start again. */
+  function resync() {
+    drop();
+    kv.clock.reset();
+    link.slept = true;
+    downMs = performance.now() - GRACE_MS - 1;
+    tries = 0;
+    retryAtMs = 0;
+    judge();
+    kv.emit("tick");
+    connect();
+  }
+
+  function connect() {
+    const scheme = location.protocol === "https:" ? "wss://" : "ws://";
+    const query = waves.length ? "?waves=" + waves.map(encodeURIComponent).join(",") : "";
+    const mine = (socket = new WebSocket(scheme + location.host + "/live" + query));
+    openedMs = performance.now();
+    mine.onmessage = (event) => {
+      if (slept()) resync();
+      else receive(event.data);
+    };
+    mine.onclose = () => {
+      if (socket !== mine) return;
+      drop();
+      retryAtMs = performance.now() + BACKOFF_MS[Math.min(tries, 3)] * (0.75 + Math.random() / 4);
+      tries += 1;
+      judge();
+      setTimeout(pulse, retryAtMs - performance.now() + 5);
+    };
+  }
+
+  function receive(data) {
+    frameMs = performance.now();
+    const messages = JSON.parse(data);
+    kv.model.take(messages, frameMs);
+    if (messages.some((message) => message.t === "beat")) heardMs = frameMs;
+    if (messages.some((message) => message.t === "snapshot")) {
+      synced = true;
+      tries = 0;
+      link.slept = false;
+      kv.emit("synced");
+    }
+    judge();
+    if (synced && messages.length) kv.emit("frame", messages);
+  }
+
+  function present() {
+    const now = performance.now();
+    if (!synced) return now - downMs > GRACE_MS || !everLive ? "lost" : link.state;
+    if (now - frameMs > SILENT_MS) return "lost";
+    const beat = kv.model.beat;
+    const stationUs = kv.clock.nowUs();
+    if (kv.model.feed !== "live" || !beat || stationUs === null) return "stale";
+    const beatAgeMs = (stationUs - beat.now_us) / 1000 / kv.clock.speed;
+    return beatAgeMs > SILENT_MS ? "stale" : "live";
+  }
+
+  function judge() {
+    const state = present();
+    if (state === "live") everLive = true;
+    link.state = state;
+    kv.attr(document.body, "data-link", state);
+  }
+
+  function pulse() {
+    if (slept()) return resync();
+    const now = performance.now();
+    if (socket && now - Math.max(frameMs, openedMs) > DROP_MS) {
+      drop();
+      tries = 0;
+      retryAtMs = 0;
+    }
+    if (!socket && now >= retryAtMs) connect();
+    judge();
+    kv.emit("tick");
+  }
+
+  link.live = () => link.state === "live";
+
+  /** For how many seconds the page has not heard the station, 0 while all is well. */
+  link.silentS = () => (link.live() ? 0 : (performance.now() - heardMs) / 1000);
+
+  /** Sends a message; false when there is no connection now. */
+  link.send = function (message) {
+    if (!synced || socket.readyState !== WebSocket.OPEN) return false;
+    socket.send(JSON.stringify(message));
+    return true;
+  };
+
+  /** Chooses the rooms whose waveforms this page draws. */
+  link.wants = function (rooms) {
+    if (rooms.join() === waves.join()) return;
+    waves = rooms;
+    link.send({ t: "waves", rooms });
+  };
+
+  link.start = function () {
+    slept();
+    const worker = new Worker("/assets/watchdog.worker.js");
+    worker.onmessage = pulse;
+    setInterval(pulse, 1000); // should the worker not start
+    for (const name of ["online", "pageshow"]) window.addEventListener(name, pulse);
+    document.addEventListener("visibilitychange", pulse);
+    pulse();
+  };
+
+  kv.on("hello", (hello) => {
+    const mine = document.documentElement.dataset.build;
+    if (hello.build === mine || sessionStorage.getItem("kv-reloaded") === hello.build) return;
+    sessionStorage.setItem("kv-reloaded", hello.build); // once per build: no loop
+    location.reload();
+  });
+})(window.kv);

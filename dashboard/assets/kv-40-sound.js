@@ -1,0 +1,107 @@
+/* Alarm sounds: pulse patterns after clinical.md's table of IEC 60601-1-8 values, made with
+   WebAudio. A browser plays nothing before the first click or key. */
+(function (kv) {
+  "use strict";
+
+  // start of each pulse (s), length of a pulse, pause between patterns, pitch (Hz)
+  const PATTERNS = {
+    high: { starts: [0, 0.22, 0.44, 0.8, 1.02, 1.9, 2.12, 2.34, 2.7, 2.92], lengthS: 0.13, everyS: 5, hz: 523.25 },
+    medium: { starts: [0, 0.4, 0.8], lengthS: 0.2, everyS: 10, hz: 392 },
+  };
+  const PARTIALS = [0, 1, 0.7, 0.5, 0.35, 0.2, 0.1]; // four and more harmonics within 300-4000 Hz
+
+  let context = null;
+  let wave = null;
+  let playing = null; // {priority, gain}
+  let nextAt = 0;
+  let enabled = true; // false on the quiet page
+  let lossSilenced = false; // the page's own alarm, for the present loss
+
+  function open() {
+    if (!window.AudioContext) return;
+    context = new AudioContext();
+    wave = context.createPeriodicWave(new Float32Array(PARTIALS.length), Float32Array.from(PARTIALS));
+    context.onstatechange = () => kv.emit("sound");
+  }
+
+  function pulse(pattern, at, gain) {
+    const tone = context.createOscillator();
+    const envelope = context.createGain();
+    const rise = pattern.lengthS * 0.15; // 10-20 % of the pulse
+    tone.setPeriodicWave(wave);
+    tone.frequency.value = pattern.hz;
+    envelope.gain.setValueAtTime(0, at);
+    envelope.gain.linearRampToValueAtTime(0.4, at + rise);
+    envelope.gain.setValueAtTime(0.4, at + pattern.lengthS - rise);
+    envelope.gain.linearRampToValueAtTime(0, at + pattern.lengthS);
+    tone.connect(envelope).connect(gain);
+    tone.start(at);
+    tone.stop(at + pattern.lengthS);
+  }
+
+  function play(priority) {
+    const pattern = PATTERNS[priority];
+    const gain = context.createGain();
+    gain.connect(context.destination);
+    const at = context.currentTime + 0.02;
+    pattern.starts.forEach((start) => pulse(pattern, at + start, gain));
+    playing = { priority, gain };
+    nextAt = at + pattern.everyS;
+  }
+
+  function hush() {
+    if (!playing) return;
+    playing.gain.disconnect();
+    playing = null;
+    nextAt = 0;
+  }
+
+  /** What must be heard now: "high", "medium" or null. */
+  function wanted() {
+    if (!enabled) return null;
+    if (kv.pageAlarm()) return lossSilenced ? null : "high";
+    let worst = null;
+    for (const room of kv.model.rooms.values())
+      for (const alarm of room.alarms.values())
+        if (alarm.sounding && PATTERNS[alarm.priority] && kv.rank(alarm.priority) > kv.rank(worst))
+          worst = alarm.priority;
+    return worst;
+  }
+
+  // Driven by messages as well as by ticks: a hidden tab has few ticks of its own.
+  function step() {
+    if (kv.link.live()) lossSilenced = false;
+    const priority = wanted();
+    kv.attr(document.body, "data-sounding", priority);
+    if (!context || context.state !== "running") return;
+    if (!priority) return hush();
+    if (playing && playing.priority !== priority) hush();
+    if (context.currentTime >= nextAt) play(priority);
+  }
+
+  /** Whether the page itself alarms: it has heard nothing of the station for 4 s. */
+  kv.pageAlarm = () => !kv.link.live() && kv.link.silentS() >= 4;
+
+  kv.sound = {
+    armed: () => Boolean(context) && context.state === "running",
+    /** Call from a click or key press: the browser allows sound only then. */
+    arm() {
+      if (context) context.resume();
+    },
+    enable(on) {
+      enabled = on;
+      step();
+    },
+    /** Ends the page's own alarm about a lost connection, for this loss only. */
+    silenceLoss() {
+      lossSilenced = true;
+      step();
+    },
+  };
+
+  open(); // running at once where a kiosk allows it, else suspended until a gesture
+  for (const gesture of ["pointerdown", "keydown"])
+    document.addEventListener(gesture, () => kv.sound.armed() || kv.sound.arm(), { capture: true });
+  kv.on("frame", step);
+  kv.on("tick", step);
+})(window.kv);

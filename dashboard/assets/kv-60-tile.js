@@ -1,0 +1,83 @@
+/* The tile of one room on the page of all rooms: readable from three metres. */
+(function (kv) {
+  "use strict";
+
+  const NO_SESSION = "NO SESSION – not recorded, no alarms";
+
+  function subject(session) {
+    return session ? session.subject_ref + " · " + kv.words.route(session.route) : "";
+  }
+
+  /** What is owed next, or "". */
+  kv.nextDue = function (room, nowUs) {
+    const due = kv.model.owed(room)[0];
+    return due ? kv.words.due(due, nowUs) : { text: "", state: "none" };
+  };
+
+  /** Words about how far the monitors' own alarms can be relied on. */
+  kv.ownAlarm = function (room) {
+    const silent = room.devices.filter((device) => device.own_alarm !== "yes");
+    return silent.length ? "device alarm not confirmed" : "";
+  };
+
+  /** @returns {node, update(room, nowUs, live)} */
+  kv.tile = function (roomId) {
+    const name = kv.el("a", { class: "tile-room", href: "/room/" + encodeURIComponent(roomId) });
+    const dose = kv.el("span", { class: "tile-dose" });
+    const who = kv.el("span", { class: "tile-who" });
+    const phase = kv.el("span", { class: "tile-phase" });
+    const vitals = ["spo2", "pulse", "nibp"].map((kind) => kv.vital(kind));
+    const lines = [kv.sparkline(), kv.sparkline()];
+    const calm = kv.el("span", { class: "tile-calm" });
+    const lineBox = kv.el("div", { class: "tile-lines" }, lines[0].node, lines[1].node, calm);
+    const alarms = kv.alarmList(roomId, true);
+    const rulesOff = kv.rulesOff();
+    const noSession = kv.el("p", { class: "tile-nosession" }, NO_SESSION);
+    const due = kv.el("span", { class: "tile-due" });
+    const own = kv.el("span", { class: "tile-own" });
+    const body = kv.el(
+      "div",
+      { class: "tile-body" },
+      kv.el("header", { class: "tile-head" }, name, own, dose),
+      kv.el("div", { class: "tile-line" }, who, phase),
+      kv.el("div", { class: "tile-vitals" }, ...vitals.map((vital) => vital.node)),
+      kv.el("div", { class: "tile-low" }, alarms.node, noSession, lineBox),
+      kv.el("footer", { class: "tile-foot" }, due, rulesOff.node),
+    );
+    const node = kv.el("article", { class: "tile", "data-room": roomId }, body);
+    node.addEventListener("click", (event) => {
+      if (!event.target.closest("button, a")) kv.go("/room/" + encodeURIComponent(roomId));
+    });
+
+    function update(room, nowUs, live) {
+      const session = room.session;
+      kv.text(name, room.label);
+      kv.text(dose, session ? kv.words.dose(session, nowUs) : "");
+      kv.attr(dose, "data-dosed", session && session.dose_us !== null ? "yes" : "no");
+      kv.text(who, subject(session));
+      kv.text(phase, session ? kv.words.phase(session.phase) : "");
+      kv.attr(node, "data-session", session ? session.id : "none");
+      kv.attr(node, "data-phase", session ? session.phase : null);
+      vitals.forEach((vital) => vital.update(room, nowUs, live));
+      const shown = alarms.update(room, nowUs);
+      const open = shown.find((alarm) => !alarm.acked_by && alarm.condition === "active") || shown[0];
+      kv.attr(node, "data-worst", open ? open.priority : null);
+      kv.attr(node, "data-acked", open && open.acked_by ? "yes" : null);
+      kv.show(noSession, !session);
+      kv.text(calm, session && live && !shown.length ? "no alarms" : "");
+      const next = kv.nextDue(room, nowUs);
+      kv.text(due, next.text);
+      kv.attr(due, "data-due", next.state);
+      kv.attr(due, "data-length", next.text.length > 24 ? "long" : null);
+      kv.text(own, session ? kv.ownAlarm(room) : "");
+      rulesOff.update(room);
+    }
+
+    /** Once a second, and only while it can be seen. */
+    function draw(room, nowUs) {
+      lines[0].draw(room, "spo2", nowUs);
+      lines[1].draw(room, kv.pulseChannel(room, nowUs, true), nowUs);
+    }
+    return { node, update, draw };
+  };
+})(window.kv);

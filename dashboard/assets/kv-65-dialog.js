@@ -1,0 +1,52 @@
+/* Questions before an act that cannot be undone, in the browser's own modal dialog. */
+(function (kv) {
+  "use strict";
+
+  /** Asks with a form.
+
+      @param title   heading
+      @param text    one sentence, or a function called every second for it
+      @param fields  inputs: {name, label, type?, options?, value?, required?, pattern?, hint?}
+      @param confirm text of the button that acts
+      @returns promise of {name: value}, or null when it was cancelled */
+  kv.ask = function ({ title, text, fields, confirm, danger }) {
+    const inputs = (fields || []).map(field);
+    const words = kv.el("p", {});
+    const say = () => kv.text(words, typeof text === "function" ? text() : text || "");
+    say();
+    const timer = setInterval(say, 500);
+    const act = kv.el("button", { type: "submit", class: danger ? "danger" : "primary" }, confirm);
+    const cancel = kv.el("button", { type: "button" }, "Cancel");
+    const form = kv.el(
+      "form",
+      { method: "dialog" },
+      kv.el("h2", {}, title),
+      words,
+      ...inputs.map((input) => input.node),
+      kv.el("div", { class: "dialog-actions" }, cancel, act),
+    );
+    const dialog = kv.el("dialog", { "aria-label": title }, form);
+    document.body.append(dialog);
+    return new Promise((resolve) => {
+      let answer = null;
+      form.addEventListener("submit", () => {
+        answer = Object.fromEntries(inputs.map((input) => [input.name, input.value()]));
+      });
+      cancel.addEventListener("click", () => dialog.close());
+      dialog.addEventListener("close", () => {
+        clearInterval(timer);
+        dialog.remove();
+        resolve(answer);
+      });
+      dialog.showModal();
+    });
+  };
+
+  function field({ name, label, options, value, ...attributes }) {
+    const control = options
+      ? kv.el("select", { name, ...attributes }, ...options.map(([key, text]) => kv.el("option", { value: key }, text)))
+      : kv.el("input", { name, autocomplete: "off", spellcheck: "false", ...attributes });
+    if (value) control.value = value;
+    return { name, value: () => control.value.trim(), node: kv.el("label", { class: "field" }, label, control) };
+  }
+})(window.kv);

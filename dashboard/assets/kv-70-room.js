@@ -1,0 +1,115 @@
+/* The page of one room: big numbers, pleth, trend, alarms and what a nurse can do. */
+(function (kv) {
+  "use strict";
+
+  kv.views.room = function (container, roomId) {
+    const heading = kv.el("h1", { class: "room-name" });
+    const facts = kv.el("span", { class: "room-facts" });
+    const dose = kv.el("span", { class: "room-dose" });
+    const phase = kv.el("span", { class: "room-phase" });
+    const next = kv.el("span", { class: "room-next" });
+    const noSession = kv.el("p", { class: "room-nosession" }, "NO SESSION – not recorded, no alarms");
+    const vitals = ["spo2", "pulse", "nibp"].map((kind) => kv.vital(kind));
+    const small = ["rr", "pi"].map((kind) => kv.vital(kind));
+    const pleth = kv.pleth();
+    const chart = kv.chart();
+    const alarms = kv.alarmList(roomId, false);
+    const calm = kv.el("p", { class: "calm" });
+    const rulesOff = kv.rulesOff();
+    const actions = kv.roomActions(roomId);
+    const lists = kv.roomLists();
+    const missing = kv.el("p", { class: "empty", hidden: true });
+    const panel = (title, className, ...children) =>
+      kv.el("section", { class: "panel " + className }, kv.el("h2", {}, title), ...children);
+    const node = kv.el(
+      "div",
+      { class: "room", "data-room": roomId },
+      kv.el("header", { class: "room-head" }, heading, dose, phase, facts, next, noSession),
+      kv.el(
+        "div",
+        { class: "room-vitals" },
+        ...vitals.map((vital) => vital.node),
+        kv.el("div", { class: "room-small" }, ...small.map((vital) => vital.node)),
+      ),
+      kv.el("section", { class: "panel room-pleth" }, pleth.node),
+      kv.el("section", { class: "panel room-trend" }, chart.node),
+      kv.el(
+        "div",
+        { class: "room-side" },
+        panel("Alarms", "room-alarms", actions.audio, alarms.node, calm, rulesOff.node),
+        panel("Act", "room-acts", actions.node),
+        panel("Due", "room-due", lists.due),
+        panel("Events", "room-marks", lists.marks),
+        panel("Devices", "room-devices", lists.devices),
+      ),
+    );
+    container.append(node, missing);
+    let frame = 0;
+    let drawnMs = 0;
+
+    function head(room, nowUs) {
+      const session = room.session;
+      kv.text(heading, room.label);
+      kv.text(facts, session ? session.subject_ref + " · " + kv.words.route(session.route) : "");
+      kv.text(dose, session ? kv.words.dose(session, nowUs) : "");
+      kv.text(phase, session ? kv.words.phase(session.phase) : "");
+      const due = kv.nextDue(room, nowUs);
+      kv.text(next, due.text);
+      kv.attr(next, "data-due", due.state);
+      kv.show(noSession, !session);
+      kv.attr(node, "data-session", session ? session.id : "none");
+    }
+
+    function update() {
+      const room = kv.model.rooms.get(roomId);
+      kv.show(node, Boolean(room));
+      kv.show(missing, !room && Boolean(kv.model.version));
+      kv.text(missing, room ? "" : "There is no room “" + roomId + "” at this station. See all rooms.");
+      if (!room) return;
+      const nowUs = kv.clock.nowUs();
+      const live = kv.link.live();
+      head(room, nowUs);
+      vitals.forEach((vital) => vital.update(room, nowUs, live));
+      small.forEach((vital) => {
+        vital.update(room, nowUs, live);
+        kv.show(vital.node, vital.node.dataset.shown !== "none");
+      });
+      const shown = alarms.update(room, nowUs);
+      kv.attr(node, "data-worst", shown.length ? shown[0].priority : null);
+      kv.text(calm, shown.length ? "" : room.session ? (live ? "No alarms." : "Not known.") : "No session: no alarms.");
+      rulesOff.update(room);
+      actions.update(room, nowUs);
+      lists.update(room, nowUs);
+    }
+
+    function tick() {
+      update();
+      const room = kv.model.rooms.get(roomId);
+      if (!room || document.hidden || performance.now() - drawnMs < 950) return;
+      drawnMs = performance.now();
+      chart.draw(room, kv.clock.nowUs());
+    }
+
+    function sweep() {
+      const room = kv.model.rooms.get(roomId);
+      if (room) {
+        pleth.feed(room);
+        pleth.frame();
+      }
+      frame = requestAnimationFrame(sweep);
+    }
+    frame = requestAnimationFrame(sweep);
+
+    return {
+      title: roomId,
+      waves: [roomId],
+      update,
+      tick,
+      rebuild: tick,
+      unmount() {
+        cancelAnimationFrame(frame);
+        chart.remove();
+      },
+    };
+  };
+})(window.kv);

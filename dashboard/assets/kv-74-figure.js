@@ -1,0 +1,205 @@
+/* The trend of a session as a Plotly figure: SpO2, pulse and blood pressure above each other, from
+   the decimated buckets. Gaps stay gaps. Words and limit lines lie over the figure, not in it:
+   Plotly draws each of them anew every time and takes longer for one than for a hundred points. */
+(function (kv) {
+  "use strict";
+
+  const SLACK_US = 10e6; // a longer pause of a streaming vital is a gap
+  const MINUTE_US = 60e6;
+  const PANELS = [
+    { axis: "y", channels: ["spo2"], domain: [0.74, 1], range: [80, 101], step: 5, title: "SpO₂ %" },
+    { axis: "y2", channels: ["hr", "pr"], domain: [0.415, 0.69], range: [35, 145], step: 20, title: "HR / PR /min" },
+    { axis: "y3", channels: ["nibp_sys", "nibp_dia"], domain: [0, 0.365], range: [32, 205], step: 40, title: "BP mmHg" },
+  ];
+  const WINDOWS = [30, 60, 90, 120, 150, 180, 240, 360, 480, 720, 1440]; // minutes of the time axis
+  const STEPS = [
+    [40, 5],
+    [100, 10],
+    [200, 20],
+    [400, 60],
+    [1e9, 240],
+  ]; // up to so many minutes: one tick in so many
+  const MOST_WORDS = 12; // events with their words; older ones keep their line
+  const MARGIN = { l: 44, r: 82, t: 56, b: 40 };
+
+  const runsOf = (trend) => kv.runs(trend.rows, trend.widthUs, SLACK_US);
+  const panelOf = (channel) => PANELS.find((panel) => panel.channels.includes(channel));
+
+  /** The middle of each bucket; a lone bucket between two gaps is drawn as wide as it is. */
+  function line(trend, x) {
+    const xs = [];
+    const ys = [];
+    for (const run of runsOf(trend)) {
+      for (const [start, low, high] of run) {
+        xs.push(x(start + trend.widthUs / 2));
+        ys.push((low + high) / 2);
+      }
+      if (run.length === 1) {
+        xs.push(x(run[0][0] + trend.widthUs));
+        ys.push(ys[ys.length - 1]);
+      }
+      xs.push(null);
+      ys.push(null);
+    }
+    return { x: xs, y: ys, mode: "lines" };
+  }
+
+  /** From the minimum to the maximum of each bucket: extremes are always to be seen. */
+  function band(trend, x) {
+    const xs = [];
+    const ys = [];
+    const push = (us, value) => {
+      xs.push(x(us));
+      ys.push(value);
+    };
+    for (const run of runsOf(trend)) {
+      const [first, last] = [run[0], run[run.length - 1]];
+      const middle = run.map(([start, low, high]) => [start + trend.widthUs / 2, low, high]);
+      const edge = [first, ...middle, [last[0] + trend.widthUs, last[1], last[2]]];
+      edge.forEach(([us, , high]) => push(us, high));
+      edge.reverse().forEach(([us, low]) => push(us, low));
+      xs.push(null);
+      ys.push(null);
+    }
+    return { x: xs, y: ys, mode: "lines", fill: "toself" };
+  }
+
+  /** Each reading as a line between its two markers, as a cuff's chart is drawn: one trace. */
+  function readings(systolic, diastolic, x) {
+    const xs = [];
+    const ys = [];
+    const symbols = [];
+    const values = ([, low, high]) => (low === high ? [low] : [low, high]);
+    const below = new Map(diastolic.rows.map((row) => [row[0], values(row)]));
+    for (const row of systolic.rows) {
+      const at = x(row[0] + systolic.widthUs / 2);
+      const ends = [...values(row).map((value) => [value, "triangle-down"])];
+      for (const value of below.get(row[0]) || []) ends.push([value, "triangle-up"]);
+      for (const [value, symbol] of [...ends, [null, "circle"]]) {
+        xs.push(at);
+        ys.push(value);
+        symbols.push(symbol);
+      }
+    }
+    return { x: xs, y: ys, mode: "lines+markers", symbols };
+  }
+
+  function traces(room, x, colours) {
+    const of = (channel) => room.trends[channel];
+    const always = { type: "scatter", xaxis: "x", hoverinfo: "skip", connectgaps: false };
+    const drawn = [];
+    for (const channel of ["spo2", "hr", "pr"]) {
+      if (!of(channel)) continue;
+      const yaxis = panelOf(channel).axis;
+      const dash = channel === "pr" && of("hr") ? "dot" : "solid";
+      const fillcolor = colours[channel] + "59";
+      drawn.push({ ...always, ...band(of(channel), x), name: channel + " range", yaxis, fillcolor, line: { width: 0 } });
+      drawn.push({
+        ...always,
+        ...line(of(channel), x),
+        name: channel,
+        yaxis,
+        line: { color: colours[channel], width: 1.5, dash },
+      });
+    }
+    if (of("nibp_sys") && of("nibp_dia")) {
+      const { symbols, ...trace } = readings(of("nibp_sys"), of("nibp_dia"), x);
+      const marker = { symbol: symbols, size: 9, color: colours.nibp };
+      drawn.push({ ...always, ...trace, name: "nibp", yaxis: "y3", cliponaxis: false, marker, line: { color: colours.nibp, width: 1.5 } });
+    }
+    return drawn;
+  }
+
+  /** Limits of what is drawn; where there is a heart rate, the pulse rate has no lines of its own. */
+  function drawnLimits(room) {
+    const unused = room.trends.hr ? "pr" : "hr";
+    return room.limits.filter((limit) => panelOf(limit.channel) && limit.channel !== unused);
+  }
+
+  /** What stands over the plot: {kind, text?, x?, y?, width?} in parts of the plot's area; a limit
+      is a line across at y, a mark a line upright at x, a gap a band from x. */
+  function overlay(room, across) {
+    const height = (panel, value) => {
+      const [low, high] = panel.range;
+      const [bottom, top] = panel.domain;
+      return bottom + ((value - low) / (high - low)) * (top - bottom);
+    };
+    const titles = PANELS.map((panel) => ({
+      kind: "title " + panel.channels[0],
+      text: panel.title,
+      x: 0,
+      y: panel.domain[1],
+    }));
+    const limits = drawnLimits(room).map((limit) => ({
+      kind: "limit " + limit.priority + " of-" + limit.channel,
+      text: ({ nibp_sys: "S ", nibp_dia: "D " }[limit.channel] || "") + limit.limit,
+      y: height(panelOf(limit.channel), limit.limit),
+    }));
+    const marks = room.marks.map((mark, i) => ({
+      kind: "mark row-" + (i % 2) + (mark.kind === "dose" ? " dose" : ""),
+      text: i < room.marks.length - MOST_WORDS ? "" : kv.words.short(kv.words.mark(mark), 18),
+      x: across(mark.at_us),
+    }));
+    const gaps = (room.session.gaps || []).map(([from, to]) => ({
+      kind: "gap",
+      text: "not recorded",
+      x: across(from),
+      width: across(to) - across(from),
+    }));
+    return [...gaps, ...titles, ...limits, ...marks];
+  }
+
+  function ticks(from, to, originUs, dosed) {
+    const step = STEPS.find(([span]) => to - from <= span)[1];
+    const tickvals = [];
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) tickvals.push(at);
+    const sign = (at) => "T" + (at < 0 ? "−" : "+") + kv.words.hours(at * 60) + "<br>";
+    const ticktext = tickvals.map((at) => (dosed ? sign(at) : "") + kv.words.time(originUs + at * MINUTE_US));
+    return { tickvals, ticktext };
+  }
+
+  function yAxis(panel, colours) {
+    const tickvals = [];
+    for (let at = Math.ceil(panel.range[0] / panel.step) * panel.step; at <= panel.range[1]; at += panel.step) tickvals.push(at);
+    const { domain, range } = panel;
+    return { domain, range, tickvals, gridcolor: colours.line, zeroline: false, fixedrange: true };
+  }
+
+  /** The figure of a room that has a session: {data, layout, overlay}. Times are minutes from the
+      dose, before it from the start of the session. */
+  kv.figure = function (room, nowUs, colours) {
+    const session = room.session;
+    const dosed = session.dose_us !== null;
+    const originUs = dosed ? session.dose_us : session.started_us;
+    const x = (us) => (us - originUs) / MINUTE_US;
+    const from = x(session.started_us);
+    const span = x(nowUs) - from;
+    const to = from + (WINDOWS.find((minutes) => minutes >= span + 1) || span);
+    const axis = { gridcolor: colours.line, zeroline: false, fixedrange: true };
+    const layout = {
+      margin: MARGIN,
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      showlegend: false,
+      hovermode: false,
+      dragmode: false,
+      font: { family: "DejaVu Sans, system-ui, sans-serif", size: 13, color: colours.soft },
+      xaxis: { ...axis, range: [from, to], ...ticks(from, to, originUs, dosed), anchor: "y3" },
+    };
+    for (const panel of PANELS) layout["yaxis" + panel.axis.slice(1)] = yAxis(panel, colours);
+    const across = (us) => (x(us) - from) / (to - from);
+    return { data: traces(room, x, colours), layout, overlay: overlay(room, across) };
+  };
+
+  /** What the figure depends on: unless this changes there is nothing new to draw. */
+  kv.figureState = function (room, nowUs) {
+    const newest = Object.entries(room.trends).map(([channel, trend]) => {
+      const last = trend.rows[trend.rows.length - 1] || [];
+      return [channel, trend.rows.length, trend.widthUs, last[0], last[1], last[2]];
+    });
+    const { id, dose_us: doseUs, gaps } = room.session;
+    const span = (nowUs - room.session.started_us) / MINUTE_US;
+    const reach = WINDOWS.find((minutes) => minutes >= span + 1) || Math.round(span);
+    return JSON.stringify([id, doseUs, gaps, reach, room.marks.length, room.limits.length, newest]);
+  };
+})(window.kv);

@@ -1,0 +1,83 @@
+/* Puts the view of the present page into the container that Dash has laid out, and starts. */
+(function (kv) {
+  "use strict";
+
+  const BRAND = "kap-vitals";
+
+  let bar = null;
+  let place = null; // the container in use
+  let shown = ""; // what is in it
+  let view = null;
+
+  /** Goes to another page without loading it anew, so that sound stays permitted. */
+  kv.go = function (path) {
+    window.dash_clientside.set_props("kv-url", { pathname: path });
+    window.scrollTo(0, 0);
+  };
+  /** Click handler for links within the program. */
+  kv.follow = function (event) {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    kv.go(event.currentTarget.getAttribute("href"));
+  };
+  kv.title = function (prefix) {
+    const wanted = prefix + (view ? view.title + " · " : "") + BRAND;
+    if (document.title !== wanted) document.title = wanted;
+  };
+
+  function unmount() {
+    if (view) view.unmount();
+    if (place) place.replaceChildren();
+    view = null;
+    shown = "";
+  }
+
+  function mount() {
+    if (!bar && document.getElementById("kv-bar"))
+      bar = kv.bar(document.getElementById("kv-bar"), document.getElementById("kv-banners"));
+    const container = document.querySelector("[data-view]");
+    const wanted = container ? container.dataset.view + " " + (container.dataset.argument || "") : "";
+    if (container === place && wanted === shown) return;
+    unmount();
+    place = container;
+    if (!container) return;
+    shown = wanted;
+    document.body.dataset.page = container.dataset.view;
+    view = kv.views[container.dataset.view](container, container.dataset.argument || "");
+    kv.link.wants(view.waves);
+    view.rebuild();
+    if (bar) bar.update();
+  }
+
+  kv.on("frame", (messages) => {
+    if (messages.every((message) => message.t === "wave")) return;
+    if (messages.some((message) => message.t === "snapshot") && view) view.rebuild();
+    else if (view) view.update();
+    if (bar) bar.update();
+  });
+  kv.on("tick", () => {
+    if (view) view.tick();
+    if (bar) bar.update();
+  });
+
+  /** Dash lays the frame out some time after the page has loaded, then changes only one node. */
+  function watchPages() {
+    const content = document.getElementById("_pages_content");
+    if (!content) return false;
+    new MutationObserver(mount).observe(content, { childList: true });
+    new MutationObserver(mount).observe(content, {
+      subtree: true,
+      attributes: true,
+      attributeFilter: ["data-view", "data-argument"],
+    });
+    mount();
+    return true;
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    kv.link.start();
+    if (watchPages()) return;
+    const frame = new MutationObserver(() => watchPages() && frame.disconnect());
+    frame.observe(document.body, { childList: true, subtree: true });
+  });
+})(window.kv);

@@ -1,0 +1,172 @@
+"""The web process's server: live socket, JSON, pages, behind one gate.
+
+A task that dies silently would leave every page "lost" for ever, so the death of a task ends the
+process; the supervisor starts it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plotly
+from fastapi import FastAPI
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.types import Message, Scope
+from starlette.websockets import WebSocket
+
+from dashboard import api, app, metrics
+from dashboard.build import build_id
+from dashboard.gate import Gate, content_policy
+from dashboard.live import Live
+from dashboard.station_clock import StationClock
+from dashboard.worker import Worker
+from vitals import __version__, wire
+from vitals.clock import boottime_ns
+from vitals.follower import Follower
+from vitals.hub import Hub
+
+PLOTLY_FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Everything that the server is made of.
+
+    Attributes:
+        asgi: what uvicorn serves.
+    """
+
+    asgi: Gate
+    hub: Hub
+    follower: Follower
+    clock: StationClock
+    live: Live
+    worker: Worker
+
+
+def create(feed_file: Path, store: Path, on_death: Callable[[str], None]) -> Web:
+    """Builds the server of one station.
+
+    Args:
+        feed_file: where the station says how to reach it.
+        store: the station's record, opened for reading by review alone.
+        on_death: told which task has died and why; it must end the process.
+    """
+    hub = Hub(link="stale")
+    follower = Follower(feed_file, hub)
+    clock = StationClock()
+    worker = Worker()
+    build = build_id()
+    live = Live(hub, follower, clock, build)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
+        tasks = [
+            _task(follower.run(), "follower", on_death),
+            _task(clock.follow(hub), "station clock", on_death),
+        ]
+        await _warm_up(server)
+        gate.policy = content_policy(pages.csp_hashes())
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            worker.close()
+
+    server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    gate = Gate(server)
+    web = Web(gate, hub, follower, clock, live, worker)
+    _add_routes(server, web, build)
+    server.include_router(api.router(hub, worker, store))
+    pages = app.mount(server, build)
+    return web
+
+
+def _add_routes(server: FastAPI, web: Web, build: str) -> None:
+    async def socket(ws: WebSocket) -> None:
+        await web.live.serve(ws)
+
+    async def healthz() -> Response:
+        """Answers while the loop runs; whether the station is there is for the reader to judge."""
+        hello = web.follower.hello
+        return JSONResponse(
+            {
+                "ok": True,
+                "link": web.hub.link,
+                "trouble": web.follower.trouble,
+                "station": hello.station if hello else "",
+                "version": __version__,
+                "build": build,
+            }
+        )
+
+    async def prometheus() -> Response:
+        text = metrics.render(
+            web.hub, web.follower, web.live, web.clock, web.worker, build, boottime_ns()
+        )
+        return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
+
+    async def plotly_js() -> Response:
+        return FileResponse(PLOTLY_FILE, media_type="text/javascript", headers=IMMUTABLE)
+
+    async def state() -> Response:
+        return Response(wire.encode(web.hub.snapshot()), media_type="application/json")
+
+    server.add_api_websocket_route("/live", socket)
+    server.add_api_route("/healthz", healthz)
+    server.add_api_route("/metrics", prometheus)
+    server.add_api_route("/api/v1/state", state)
+    server.add_api_route(app.PLOTLY_PATH, plotly_js)
+
+
+def _task(work: Any, name: str, on_death: Callable[[str], None]) -> asyncio.Task[None]:
+    task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+
+    def ended(done: asyncio.Task[None]) -> None:
+        if not done.cancelled():
+            on_death(f"the {name} task has ended: {done.exception() or 'without an error'}")
+
+    task.add_done_callback(ended)
+    return task
+
+
+async def _warm_up(server: FastAPI) -> None:
+    """Asks for the first page once, inside the process.
+
+    Dash sets its pages up at its first request for `/` and would serve any other address without
+    scripts until then; after it, all inline scripts are known to the content policy.
+    """
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"127.0.0.1")],
+        "client": None,
+        "server": ("127.0.0.1", 80),
+    }
+    status = 0
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    await server(scope, receive, send)
+    if status != 200:
+        raise RuntimeError(f"the first page cannot be built (status {status})")

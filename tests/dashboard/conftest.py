@@ -1,0 +1,96 @@
+"""A real Chromium for the pages; every page must stay without errors and without the internet."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.dashboard import ward
+
+CHROMIUM = "/usr/bin/chromium"
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDE, LAPTOP, PHONE = (1920, 1080), (1280, 800), (390, 844)
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens an address in a browser context of its own; checks it when the test is over."""
+    with contextlib.ExitStack() as pages:
+        problems: list[str] = []
+
+        def open_one(
+            address: str,
+            size: tuple[int, int] = WIDE,
+            script: str = "",
+            prepare: Callable[[Page], Any] | None = None,
+        ) -> Page:
+            context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+            pages.callback(context.close)
+            page = context.new_page()
+            if script:
+                page.add_init_script(script)
+            if prepare:
+                prepare(page)
+            page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+            page.on("console", lambda message: _note(problems, message))
+            page.on("request", lambda request: _local(problems, request.url))
+            page.goto(address)
+            page.wait_for_selector(".view")
+            return page
+
+        yield open_one
+    assert problems == []
+
+
+def _note(problems: list[str], message: Any) -> None:
+    # A server that a test has stopped cannot be reached: that is not the page's fault.
+    expected = ("ERR_CONNECTION_REFUSED", "WebSocket connection to", "net::ERR_")
+    if message.type in ("error", "warning") and not any(word in message.text for word in expected):
+        problems.append(f"console: {message.text}")
+
+
+def _local(problems: list[str], url: str) -> None:
+    if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+        problems.append(f"asked the internet: {url}")
+
+
+@pytest.fixture
+def eight(tmp_path: Path) -> Iterator[Any]:
+    """(station, web) with eight rooms, the first six with a session."""
+    with ward.ward(tmp_path, ward.eight_rooms()) as pair:
+        yield pair
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Any]:
+    """(station, web) with two rooms that have a session each."""
+    now_us = ward.now_us()
+    rooms = [ward.room(n, session=ward.session(f"room-{n}", now_us)) for n in (1, 2)]
+    with ward.ward(tmp_path, rooms) as pair:
+        yield pair

@@ -1,0 +1,274 @@
+"""A station without devices and a web process, both in threads, for tests of the pages.
+
+The station is a real hub behind a real feed; what it says is what the test says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from dashboard import server
+from dashboard.cli_commands import listen
+from vitals import wire
+from vitals.clock import Clock
+from vitals.feed import FeedServer
+from vitals.hub import Hub
+from vitals.model import US
+
+DEADLINE_S = 20.0
+OXIMETER, CUFF = "oximeter", "cuff"
+
+
+def wait_until(condition: Callable[[], object], what: str = "condition") -> None:
+    """Waits until it holds; fails after the deadline."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, f"never came true: {what}"
+        time.sleep(0.01)
+
+
+class Station:
+    """Beats once a second, publishes what a test gives it, does commands in a simple way."""
+
+    def __init__(self, path: Path, rooms: list[wire.RoomMsg], mode: str = "demo") -> None:
+        self.path = path
+        self.clock = Clock.anchored_now()
+        self.hub = Hub()
+        self.hub.configure(rooms)
+        self.mode = mode
+        self.commands: list[wire.CommandMsg] = []
+        self.answer = wire.ResultMsg(id="", ok=True, recorded=True)
+        self.recording = True
+        self.beating = True
+        self._done: dict[str, wire.ResultMsg] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="station")
+        self._up = threading.Event()
+
+    @property
+    def now_us(self) -> int:
+        return self.clock.now_us()
+
+    def start(self) -> Station:
+        self._thread.start()
+        assert self._up.wait(DEADLINE_S)
+        return self
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+
+    def publish(self, *messages: Any) -> None:
+        """Publishes from any thread and waits until it is done."""
+        done = threading.Event()
+
+        def publish() -> None:
+            for message in messages:
+                self.hub.publish(message)
+            done.set()
+
+        self._loop.call_soon_threadsafe(publish)
+        assert done.wait(DEADLINE_S)
+
+    def numeric(self, room: str, channel: str, value: float | None, **more: Any) -> None:
+        more = {"at_us": self.now_us, "device": OXIMETER, **more}
+        self.publish(wire.NumericMsg(room=room, channel=channel, value=value, **more))
+
+    def vitals(self, room: str, spo2: float = 97, pr: float = 72) -> None:
+        self.numeric(room, "spo2", spo2)
+        self.numeric(room, "pr", pr)
+
+    def _on_command(self, message: wire.CommandMsg, reply: Callable[[Any], None]) -> None:
+        self.commands.append(message)
+        if message.id not in self._done:
+            self._carry_out(message)
+            answer = self.answer
+            self._done[message.id] = wire.ResultMsg(
+                id=message.id, ok=answer.ok, error=answer.error, recorded=answer.recorded
+            )
+        reply(self._done[message.id])
+
+    def _carry_out(self, message: wire.CommandMsg) -> None:
+        (room,) = [room for room in self.hub.snapshot().rooms if room.id == message.room]
+        if message.kind == "acknowledge":
+            for alarm in room.alarms:
+                if alarm.rule == message.args["rule"]:
+                    alarm.acked_by, alarm.sounding = message.name, False
+                    self.hub.publish(alarm)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._main())
+        finally:
+            self._loop.close()
+
+    async def _main(self) -> None:
+        self._stopped = asyncio.Event()
+        feed = FeedServer(
+            self.hub, self.path, "ward", "test", self.clock, self.mode, self._on_command
+        )
+        async with feed:
+            self._up.set()
+            while not self._stopped.is_set():
+                if self.beating:
+                    self.hub.publish(wire.BeatMsg(now_us=self.now_us, recording=self.recording))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), 0.5)
+
+
+class Web:
+    """The web process's server in a thread; `stop` and `start` again on the same port."""
+
+    def __init__(self, feed: Path, store: Path) -> None:
+        self.deaths: list[str] = []
+        self._feed = feed
+        self._store = store
+        self._port = 0
+        self.server: server.Web | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> Web:
+        listener = listen("127.0.0.1", self._port)
+        self._port = listener.getsockname()[1]
+        self.server = server.create(self._feed, self._store, self.deaths.append)
+        settings = uvicorn.Config(
+            self.server.asgi,
+            log_level="warning",
+            access_log=False,
+            ws_ping_interval=None,
+            timeout_graceful_shutdown=1,
+        )
+        self._uvicorn = uvicorn.Server(settings)
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, kwargs={"sockets": [listener]}, name="web"
+        )
+        self._thread.start()
+        wait_until(lambda: self._uvicorn.started, "web server up")
+        return self
+
+    def stop(self) -> None:
+        self._uvicorn.should_exit = True
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+
+
+def device(name: str, channels: list[str], can: list[str] | None = None) -> wire.DeviceMsg:
+    return wire.DeviceMsg(
+        id=name,
+        driver="test",
+        title=name,
+        channels=channels,
+        can=can or [],
+        state="streaming",
+        own_alarm="unknown",
+    )
+
+
+def room(number: int, **more: Any) -> wire.RoomMsg:
+    """A room with an oximeter and a cuff, no session."""
+    devices = [
+        device(OXIMETER, ["spo2", "pr"]),
+        device(CUFF, ["nibp_sys", "nibp_dia", "nibp_map", "pr"], ["start_nibp", "stop_nibp"]),
+    ]
+    return wire.RoomMsg(id=f"room-{number}", label=f"Room {number}", devices=devices, **more)
+
+
+def session(room_id: str, now_us: int, dosed_min: float | None = 42, **more: Any) -> Any:
+    """An open session that began 20 min before its dose."""
+    dose_us = None if dosed_min is None else now_us - int(dosed_min * 60) * US
+    more = {
+        "id": f"s-{room_id}",
+        "subject_ref": "KV-0417",
+        "route": "im",
+        "mode": "demo",
+        "phase": "ONSET_PEAK",
+        "started_us": (dose_us or now_us) - 20 * 60 * US,
+        "dose_us": dose_us,
+        **more,
+    }
+    return wire.SessionMsg(room=room_id, **more)
+
+
+def alarm(room_id: str, rule: str = "spo2-low", **more: Any) -> wire.AlarmMsg:
+    more = {
+        "channel": "spo2",
+        "side": "low",
+        "priority": "high",
+        "level": 1,
+        "condition": "active",
+        "value": 86,
+        "limit": 88,
+        "text": "SpO2 86 < 88",
+        "sounding": True,
+        **more,
+    }
+    return wire.AlarmMsg(room=room_id, rule=rule, **more)
+
+
+def now_us() -> int:
+    return Clock.anchored_now().now_us()
+
+
+def reading(room_id: str, at_us: int, sys: float = 128, dia: float = 79) -> list[Any]:
+    """A blood pressure reading: three numbers of one time, kept for ever, grey after 10 min."""
+    values = {"nibp_sys": sys, "nibp_dia": dia, "nibp_map": round((sys + 2 * dia) / 3)}
+    return [
+        wire.NumericMsg(
+            room=room_id,
+            channel=channel,
+            device=CUFF,
+            at_us=at_us,
+            value=value,
+            fresh_s=600,
+            gone_s=None,
+        )
+        for channel, value in values.items()
+    ]
+
+
+def due(room_id: str, at_us: int, state: str = "coming", label: str = "BP at 50 min") -> Any:
+    return wire.DueMsg(room=room_id, what=label, at_us=at_us, state=state, label=label)
+
+
+def eight_rooms() -> list[wire.RoomMsg]:
+    """Eight rooms with the widest numbers that occur; the last two have no session."""
+    now = now_us()
+    rooms = []
+    for number in range(1, 9):
+        name = f"room-{number}"
+        state = {
+            "session": session(name, now, 42 + number, subject_ref=f"KV-041{number}"),
+            "numerics": reading(name, now - 5 * 60 * US, 188, 104),
+            "due": [due(name, now + number * 60 * US)],
+        }
+        rooms.append(room(number, **(state if number <= 6 else {})))
+    return rooms
+
+
+@contextlib.contextmanager
+def ward(folder: Path, rooms: list[wire.RoomMsg], mode: str = "demo") -> Iterator[Any]:
+    """A station and a web process that always end: yields (station, web)."""
+    station = Station(folder / "ward.db.feed", rooms, mode).start()
+    try:
+        web = Web(folder / "ward.db.feed", folder / "ward.db").start()
+        try:
+            assert web.server is not None
+            wait_until(lambda: web.server.hub.link == "live", "feed")
+            yield station, web
+        finally:
+            web.stop()
+    finally:
+        station.stop()
