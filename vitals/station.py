@@ -16,6 +16,7 @@ from typing import Protocol
 
 from vitals import messages, wire
 from vitals.alarms.profile import Profile
+from vitals.answer import Answer
 from vitals.channels import NIBP
 from vitals.clock import Clock
 from vitals.config import Config
@@ -54,8 +55,6 @@ TICK_LAG_S = 0.05
 BEAT_S = 1.0
 LATE_S = 1.0
 """A loop that is later than this is reported: something blocks the station."""
-RECORDED_S = 2.0
-"""A command that is not committed by then is answered "done, not recorded"."""
 NIBP_FRESH_S = 900.0
 """A reading turns grey after this when nothing further is scheduled."""
 SLACK_S = 0.25
@@ -117,7 +116,7 @@ class Station:
         self._keepers: dict[str, Keeper] = {}
         self._gaps: dict[str, list[tuple[int, int]]] = {}
         self._recording = StoreState(clock.now_us(), recording=True)
-        self._answers: dict[str, _Answer] = {}
+        self._answers: dict[str, Answer] = {}
         self._late_ms = 0.0
         for room in config.room:
             known = [devices[device.id] for device in room.device]
@@ -262,7 +261,7 @@ class Station:
         before = _session_id(room)
         outputs = room.step(Input(seq, now_us, command))
         result = self._result(outputs, command)
-        answer = _Answer(result, reply, asyncio.get_running_loop(), self._answers)
+        answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
         with self._record.together(answer.committed):
             self._record.command(seq, now_us, before, command, result)
             self._publish(room, outputs, before or _session_id(room))
@@ -386,56 +385,6 @@ class Station:
             session=messages.session(room_id, 0, None, self._config.station.mode, []),
             limits=messages.limits(self._profile.rules),
         )
-
-
-class _Answer:
-    """The one answer to a command: after its commit, or after 2 s without.
-
-    It stays in `waiting` until the commit, so that a repeated command never hears "recorded"
-    before that.
-    """
-
-    def __init__(
-        self,
-        result: wire.ResultMsg,
-        reply: Callable[[wire.ResultMsg], None],
-        loop: asyncio.AbstractEventLoop,
-        waiting: dict[str, _Answer],
-    ) -> None:
-        self._result, self._replies, self._loop = result, [reply], loop
-        self._waiting = waiting
-        self._timer: asyncio.TimerHandle | None = None
-        waiting[result.id] = self
-
-    def also(self, reply: Callable[[wire.ResultMsg], None]) -> None:
-        """The same command came again."""
-        self._replies.append(reply)
-        if self._timer is None:
-            self._give(False)
-
-    def wait(self) -> None:
-        """Begins to count."""
-        self._timer = self._loop.call_later(RECORDED_S, self._late)
-
-    def committed(self, recorded: bool) -> None:
-        """Called from the writer's thread."""
-        self._loop.call_soon_threadsafe(self._done, recorded)
-
-    def _done(self, recorded: bool) -> None:
-        self._waiting.pop(self._result.id, None)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._give(recorded)
-
-    def _late(self) -> None:
-        self._timer = None
-        self._give(False)
-
-    def _give(self, recorded: bool) -> None:
-        self._result.recorded = recorded
-        replies, self._replies = self._replies, []
-        for reply in replies:
-            reply(self._result)
 
 
 def slack_s(speed: float) -> float:

@@ -13,7 +13,7 @@ import apsw
 
 from vitals.store.audit import canonical
 from vitals.store.connection import select
-from vitals.store.rows import SessionRecord, StationRow
+from vitals.store.rows import SESSION_ROW, STATION_ROW, SessionRecord, StationRow
 
 _SESSION = (
     "uuid",
@@ -100,3 +100,26 @@ def of_station(connection: apsw.Connection, station: str) -> str:
     """The row of an existing station as canonical JSON."""
     (row,) = select(connection, _GET_STATION, (station,))
     return canonical(dict(zip(_STATION, row, strict=True)))
+
+
+def of_sessions(connection: apsw.Connection) -> tuple[dict[Any, str], dict[Any, str]]:
+    """By session_id: what the audit trail told last, and what the rows say now."""
+    told = _told(connection, "session_id", SESSION_ROW)
+    keys = select(connection, "SELECT session_id FROM session")
+    return told, {key: of_session(connection, key) for (key,) in keys}
+
+
+def of_stations(connection: apsw.Connection) -> tuple[dict[Any, str], dict[Any, str]]:
+    """By id: what the audit trail told last, and what the rows say now."""
+    told = _told(connection, "body ->> 'id'", STATION_ROW)
+    keys = select(connection, "SELECT id FROM station")
+    return told, {key: of_station(connection, key) for (key,) in keys}
+
+
+def _told(connection: apsw.Connection, key: str, kind: str) -> dict[Any, str]:
+    found = select(
+        connection,
+        f"SELECT {key}, body, max(n) FROM audit WHERE kind = ? AND seq IS NULL GROUP BY 1",  # noqa: S608
+        (kind,),
+    )
+    return {key: body for key, body, _ in found}

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import apsw
 
+from vitals.errors import StoreError
+from vitals.store import facts
 from vitals.store.backlog import Entry
 from vitals.store.claim import Claim
 from vitals.store.commit import Committer
-from vitals.store.connection import is_damage, open_for_writing
+from vitals.store.connection import is_damage, open_for_reading, open_for_writing
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StationRow, StoredAudit
 
+_log = logging.getLogger(__name__)
 _ANSWERS = 1_000
 _MAY_GO_ON = (apsw.BusyError, apsw.LockedError, apsw.FullError)
 """After these the connection is as good as before."""
@@ -32,6 +39,7 @@ class RecordFile:
         self._committer: Committer | None = None
         self._damaged = False
         self._sessions: dict[str, SessionRecord] = {}
+        self._to_tell: dict[str, Any] | None = None
         self.quarantined: Path | None = None
         """Where a damaged file was set aside last."""
         self.last_seq: int | None = None
@@ -56,22 +64,61 @@ class RecordFile:
         opened = open_for_writing(self.path, key=self._key, damaged=self._damaged)
         self._connection = opened.connection
         self._damaged = False
-        committer = Committer(opened.connection, self._now_us)
-        if opened.quarantined is not None:
-            self.quarantined = opened.quarantined
-            told = {"file": opened.quarantined.name, "sessions": sorted(self._sessions)}
-            committer.start_anew(told, list(self._sessions.values()), self.station)
-        if self.last_seq is None:
-            self._learn()
+        try:
+            if opened.quarantined is not None:
+                self._set_aside(opened.quarantined)
+            committer = Committer(opened.connection, self._now_us)
+            if self._to_tell is not None:
+                committer.start_anew(self._to_tell, list(self._sessions.values()), self.station)
+                self._to_tell = None
+            if self.last_seq is None:
+                self._learn()
+        except BaseException:
+            self._disconnect()
+            raise
         self._committer = committer
         return committer
 
+    def _set_aside(self, damaged: Path) -> None:
+        if self.last_seq is None:
+            self._salvage(damaged)
+        self.quarantined = damaged
+        self._to_tell = {"file": damaged.name, "sessions": sorted(self._sessions)}
+
+    def _salvage(self, damaged: Path) -> None:
+        """Lets what is open go on in the new file, if two places of the old one agree on it."""
+        try:
+            connection = open_for_reading(damaged, key=self._key)
+            try:
+                both = (facts.of_sessions(connection), facts.of_stations(connection))
+            finally:
+                connection.close()
+            sound = [
+                json.loads(text)
+                for told, stands in both
+                for key, text in stands.items()
+                if text == told.get(key)
+            ]
+            names = {fact.get("uuid", fact.get("id")) for fact in sound}
+            self._remember(Reader(damaged, key=self._key), names.__contains__)
+        except (StoreError, apsw.Error, ValueError, LookupError, TypeError) as error:
+            _log.warning("nothing could be read from the damaged record", exc_info=error)
+
     def _learn(self) -> None:
         reader = Reader(self.path, key=self._key)
-        self.last_seq = reader.last_seq()
         self.answers = reader.answers(_ANSWERS)
-        self.station = reader.station()
-        self._sessions = {record.session.id: record for record in reader.open_sessions()}
+        self._remember(reader)
+        self.last_seq = reader.last_seq()
+        if self.quarantined is not None:  # nobody knows the numbers in the old file for sure
+            self.last_seq = time.time_ns() // 1000
+
+    def _remember(self, reader: Reader, sound: Callable[[str], bool] = bool) -> None:
+        for record in reader.open_sessions():
+            if sound(record.session.id):
+                self._sessions[record.session.id] = record
+        station = reader.station()
+        if station is not None and sound(station.id):
+            self.station = station
 
     def stored(self, entries: Iterable[Entry]) -> None:
         """Remembers what a new file would have to be told."""

@@ -162,30 +162,13 @@ def _name(fields: dict[str, Any]) -> str:
 
 
 def _summaries(connection: apsw.Connection) -> None:
-    told = select(
-        connection,
-        "SELECT session_id, body, max(n) FROM audit WHERE kind = ? AND seq IS NULL"
-        " GROUP BY session_id",
-        (rows.SESSION_ROW,),
-    )
-    stands = select(connection, "SELECT session_id FROM session")
-    now = {key: facts.of_session(connection, key) for (key,) in stands}
-    _compare("session", {key: body for key, body, _ in told}, now)
-
-    told = select(
-        connection,
-        "SELECT body ->> 'id', body, max(n) FROM audit WHERE kind = ? AND seq IS NULL GROUP BY 1",
-        (rows.STATION_ROW,),
-    )
-    stands = select(connection, "SELECT id FROM station")
-    now = {key: facts.of_station(connection, key) for (key,) in stands}
-    _compare("station", {key: body for key, body, _ in told}, now)
-
-
-def _compare(what: str, told: dict[Any, str], now: dict[Any, str]) -> None:
-    for key in sorted(told.keys() | now.keys()):
-        if told.get(key) != now.get(key):
-            raise _Broken(f"the row of {what} {key} is not what the audit trail says")
+    for what, told, stands in (
+        ("session", *facts.of_sessions(connection)),
+        ("station", *facts.of_stations(connection)),
+    ):
+        for key in sorted(told.keys() | stands.keys()):
+            if told.get(key) != stands.get(key):
+                raise _Broken(f"the row of {what} {key} is not what the audit trail says")
 
 
 def _seals(connection: apsw.Connection) -> tuple[int, int]:

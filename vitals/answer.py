@@ -1,0 +1,61 @@
+"""The one answer to a command, which waits for the record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from vitals import wire
+
+RECORDED_S = 2.0
+"""A command that is not committed by then is answered "done, not recorded"."""
+
+
+class Answer:
+    """The one answer to a command: after its commit, or after 2 s without.
+
+    It stays in `waiting` until the commit, so that a repeated command never hears "recorded"
+    before that.
+    """
+
+    def __init__(
+        self,
+        result: wire.ResultMsg,
+        reply: Callable[[wire.ResultMsg], None],
+        loop: asyncio.AbstractEventLoop,
+        waiting: dict[str, Answer],
+    ) -> None:
+        self._result, self._replies, self._loop = result, [reply], loop
+        self._waiting = waiting
+        self._timer: asyncio.TimerHandle | None = None
+        waiting[result.id] = self
+
+    def also(self, reply: Callable[[wire.ResultMsg], None]) -> None:
+        """The same command came again."""
+        self._replies.append(reply)
+        if self._timer is None:
+            self._give(False)
+
+    def wait(self) -> None:
+        """Begins to count."""
+        self._timer = self._loop.call_later(RECORDED_S, self._late)
+
+    def committed(self, recorded: bool) -> None:
+        """Called from the writer's thread."""
+        self._loop.call_soon_threadsafe(self._done, recorded)
+
+    def _done(self, recorded: bool) -> None:
+        self._waiting.pop(self._result.id, None)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._give(recorded)
+
+    def _late(self) -> None:
+        self._timer = None
+        self._give(False)
+
+    def _give(self, recorded: bool) -> None:
+        self._result.recorded = recorded
+        replies, self._replies = self._replies, []
+        for reply in replies:
+            reply(self._result)
