@@ -145,7 +145,8 @@ class Follower:
     def _gone(self, error: FeedError) -> None:
         if str(error) != self.trouble:  # said once, not at every attempt
             self.trouble = str(error)
-            log.warning("no station: %s", error)
+            # A station that is still starting is nothing to warn of.
+            log.log(logging.WARNING if self.hello else logging.INFO, "no station: %s", error)
         self._hub.set_link("stale")
 
 

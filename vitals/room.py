@@ -127,11 +127,14 @@ class Room:
 
     def primary(self, numeric: Numeric) -> bool:
         """Whether a value is the one that is judged and shown, where two devices give it."""
-        source = self._source.get(numeric.channel)
+        return self._source_of(numeric.channel) == numeric.device
+
+    def _source_of(self, channel: str) -> str:
+        """The device whose values count: the present source, else the first that could be it."""
+        source = self._source.get(channel)
         if source is not None:
-            return source[0] == numeric.device
-        first = next((d.id for d in self.devices.values() if numeric.channel in d.channels), "")
-        return first == numeric.device
+            return source[0]
+        return next((d.id for d in self.devices.values() if channel in d.channels), "")
 
     # --- time -----------------------------------------------------------------------------
 
@@ -158,7 +161,7 @@ class Room:
         measuring_us = max(self._measuring.values(), default=None)
         room = RoomFacts(
             spo2_us=self._spo2_us,
-            spo2_device=self._source.get("spo2", ("", 0))[0],
+            spo2_device=self._source_of("spo2"),
             links=self._links,
             link_since_us=self._link_since_us,
             notices=self._notices,

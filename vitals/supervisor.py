@@ -194,7 +194,10 @@ async def _stop(child: Child) -> None:
     process = child.process
     if process is None or process.returncode is not None:
         return
-    process.terminate()
+    if process.stdin is not None:
+        process.stdin.close()  # the lifeline: the orderly way, also on Windows
+    if sys.platform != "win32":
+        process.terminate()
     try:
         async with asyncio.timeout(STOP_S):
             await process.wait()

@@ -36,7 +36,7 @@ class RoomFacts:
 
     Attributes:
         spo2_us: last time that SpO2 was valid (session start if never); None = no oximeter here.
-        spo2_device: device that gave it.
+        spo2_device: device that gave it, or should.
         links: last link state by device.
         link_since_us: since when a device has not been streaming.
         notices: active notices by (device, code).

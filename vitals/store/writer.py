@@ -322,13 +322,13 @@ class Writer:
         self._trouble = ""
         self._repeated += outcome.repeated
         self._refused += len(outcome.refused)
-        for item, reason in outcome.refused:
-            _log.error("row %d was refused by the record: %s", item.seq, reason)
-        if since is None or now - since < self._settings.stall_s:
-            self._report_recording(now)
+        for _, reason in outcome.refused[:1]:
+            _log.error("%d rows were refused, the first as %s", len(outcome.refused), reason)
         refused = {id(item) for item, _ in outcome.refused}
         for entry in batch.entries:
             _answer(entry, id(entry) not in refused)
+        if since is None or now - since < self._settings.stall_s:
+            self._report_recording(now)
 
     def _give_up(self) -> None:
         with self._wake:
