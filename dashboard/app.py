@@ -42,19 +42,23 @@ _INDEX = """<!DOCTYPE html>
 _NAVIGATION = (("All rooms", "/"), ("Review", "/review"), ("Devices", "/devices"))
 
 
+NOT_OURS = ("websocket", "dash_version_url")
+"""Of Dash's page configuration: a socket that every page would keep open for nothing, and an
+address on the internet."""
+
+
 class _Dash(dash.Dash):
     def interpolate_index(self, *parts: Any, config: str = "", **named: Any) -> Any:
-        """The page without Dash's own websocket, which each page would keep open for nothing."""
+        """The page, with a configuration that needs nothing but this server."""
         page: Any = super().interpolate_index  # untyped in Dash
-        return page(*parts, config=without_websocket(config), **named)
+        return page(*parts, config=local_only(config), **named)
 
 
-def without_websocket(config: str) -> str:
-    """Dash's configuration element (JSON in a script tag) less its key `websocket`."""
+def local_only(config: str) -> str:
+    """Dash's configuration element (JSON in a script tag) without the keys `NOT_OURS`."""
 
     def strip(match: re.Match[str]) -> str:
-        values = json.loads(match[2])
-        values.pop("websocket", None)
+        values = {k: v for k, v in json.loads(match[2]).items() if k not in NOT_OURS}
         return match[1] + json.dumps(values).replace("</", "<\\/") + match[3]
 
     return re.sub(r"(<script[^>]*>)(.*)(</script>)", strip, config, flags=re.DOTALL)

@@ -21,10 +21,11 @@ TEXT, SOFT, GRID, GREY = "#e8eef4", "#a3b3c2", "#243140", "#8d9bab"
 CHARTED = ("spo2", "hr", "pr", "nibp_sys", "nibp_dia")
 AXES = {"spo2": "y", "hr": "y2", "pr": "y2", "nibp_sys": "y3", "nibp_dia": "y3"}
 PANELS = (
-    ("yaxis", (0.72, 1.0), "SpO₂ %", (78, 101)),
-    ("yaxis2", (0.4, 0.68), "HR / PR /min", (30, 150)),
-    ("yaxis3", (0.0, 0.36), "BP mmHg", (40, 210)),
+    ("y", (0.72, 1.0), "SpO₂ %", (78.0, 101.0)),
+    ("y2", (0.4, 0.68), "HR / PR /min", (30.0, 150.0)),
+    ("y3", (0.0, 0.36), "BP mmHg", (40.0, 210.0)),
 )
+"""Axis, place, title, and the span that is always shown; a value beyond it widens the axis."""
 MARKERS = {"nibp_sys": "triangle-down", "nibp_dia": "triangle-up"}
 
 
@@ -216,16 +217,24 @@ def _words(chart: Chart) -> list[dict[str, Any]]:
     return [*marks, *gaps]
 
 
+def _span(chart: Chart, axis: str, always: tuple[float, float]) -> tuple[float, float]:
+    values = [s.value for s in chart.series if AXES[s.channel] == axis and s.value.size]
+    if not values:
+        return always
+    low, high = (float(f(np.concatenate(values))) for f in (np.nanmin, np.nanmax))
+    return min(always[0], low - 2), max(always[1], high + 2)
+
+
 def _layout(chart: Chart) -> dict[str, Any]:
     axes = {
-        name: {
+        axis.replace("y", "yaxis"): {
             "domain": domain,
             "title": {"text": title},
-            "range": span,
+            "range": _span(chart, axis, span),
             "gridcolor": GRID,
             "zeroline": False,
         }
-        for name, domain, title, span in PANELS
+        for axis, domain, title, span in PANELS
     }
     return {
         **axes,

@@ -32,7 +32,7 @@ def sessions(store: Path) -> bytes | None:
         StoreError: the record cannot be read.
     """
     found = Reader(store).sessions() if store.exists() else []
-    return orjson.dumps({"sessions": [asdict(record.session) for record in reversed(found)]})
+    return orjson.dumps({"sessions": [_facts(record) for record in reversed(found)]})
 
 
 def session(store: Path, uuid: str) -> bytes | None:
@@ -49,9 +49,7 @@ def session(store: Path, uuid: str) -> bytes | None:
         {"at_us": row.at_us, "kind": row.kind, "text": describe(row), "actor": row.actor}
         for row in rows[:MOST_ROWS]
     ]
-    return orjson.dumps(
-        {"session": asdict(record.session), "audit": table, "audit_total": len(rows)}
-    )
+    return orjson.dumps({"session": _facts(record), "audit": table, "audit_total": len(rows)})
 
 
 def figure(store: Path, uuid: str) -> bytes | None:
@@ -106,6 +104,14 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "notice": _notice_words,
 }
 """Kinds of audit rows that the table of a session shows, and how each is put in words."""
+
+
+def _facts(record: SessionRecord) -> dict[str, Any]:
+    """The session, and the seconds by which the clinic's clock was ahead of UTC."""
+    return {
+        **asdict(record.session),
+        "utc_offset_s": _offset_s(record.tz, record.session),
+    }
 
 
 def _record(store: Path, uuid: str) -> SessionRecord | None:

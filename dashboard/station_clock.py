@@ -10,7 +10,7 @@ from vitals import wire
 from vitals.clock import boottime_ns
 from vitals.hub import Hub
 
-_BEAT = b'{"t":"beat"'
+_BEAT, _SNAPSHOT = b'{"t":"beat"', b'{"t":"snapshot"'
 
 
 class StationClock:
@@ -45,15 +45,17 @@ class StationClock:
         box = hub.subscribe(frozenset())
         try:
             while True:
-                frame = await box.take()
-                if _BEAT in frame:
-                    self._take(frame, boottime_ns())
+                self._take(await box.take(), boottime_ns())
         finally:
             hub.unsubscribe(box)
 
     def _take(self, frame: bytes, now_ns: int) -> None:
-        for raw in wire.split(frame):
-            if bytes(raw).startswith(_BEAT):  # not the old one inside a snapshot
+        if _BEAT not in frame and _SNAPSHOT not in frame:
+            return
+        for raw in map(bytes, wire.split(frame)):
+            if raw.startswith(_SNAPSHOT):
+                self.beat = None  # perhaps of another start of the station, with another clock
+            elif raw.startswith(_BEAT):
                 beat = wire.decode_down(raw)
                 assert isinstance(beat, wire.BeatMsg)  # noqa: S101 its tag says so
                 self.hear(beat, now_ns)

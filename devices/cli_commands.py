@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vitals.config import Config
     from vitals.station import StationDevice
 
-_CONFIG = click.Path(dir_okay=False, path_type=Path)
+_CONFIG = click.Path(path_type=Path)
 
 
 @click.command()
@@ -28,6 +28,7 @@ def station(path: Path) -> None:
     check_install()
     log_to_stderr("station")
     loaded = config.load(path)
+    config.check_store(loaded, path)
     rules = profile.load(loaded.station.profile)
     known = _devices(loaded, path)
     run_until_signal(lambda: serve(loaded, rules, known, path.read_text(encoding="utf-8")))
@@ -63,6 +64,7 @@ def check_config(path: Path) -> None:
     from vitals.alarms import profile
 
     loaded = config.load(path)
+    config.check_store(loaded, path)
     known = _devices(loaded, path)
     rules = profile.load(loaded.station.profile)
     rows = [("ROOM", "DEVICE", "DRIVER", "LINK")]
@@ -77,7 +79,9 @@ def check_config(path: Path) -> None:
             mark = sign.replace("≥", ">").replace("≤", "<") if level.strict else sign
             limit = "" if level.limit is None else f"{mark} {level.limit:g}"
             clear = "" if level.clear is None else f"{level.clear:g}"
-            limits.append((rule.id, level.priority.value, limit, f"{level.hold_s:g} s", clear))
+            delay = f"{level.samples} good samples, or " if level.samples else ""
+            delay += "each reading" if rule.by_reading else f"{level.hold_s:g} s"
+            limits.append((rule.id, level.priority.value, limit, delay, clear))
     _table(limits)
     click.echo(f"\n{path}: ok, {len(loaded.room)} rooms, {len(known)} devices")
 

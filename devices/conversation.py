@@ -15,6 +15,8 @@ from vitals.model import Chunk, Notice, Request
 
 UNDERSTOOD_S = 3.0
 """Bytes that arrive for longer than this must have meant something."""
+BELIEVED_S = 0.5
+"""Without a checksum, what comes so soon after refused bytes waits until it proves unbroken."""
 MAX_DUE = 32
 """Messages a decoder may have due at once; one that never ends would stop everything else."""
 ONE_OFF = frozenset({"nibp_failed"})
@@ -47,6 +49,10 @@ class Conversation:
         self._polls = False
         self._asked_s: float | None = None
         self._refused_s: tuple[float, float] | None = None
+        serial = driver.transport == "serial"
+        self._credulous = driver.checked or self._spot or not serial
+        self._broken_s = float("-inf")
+        self._held: list[Event] = []
         self._active: dict[str, Notice] = {}
 
     @property
@@ -69,9 +75,11 @@ class Conversation:
         self._heard_s = self._understood_s = real_s
 
     def feed(self, chunk: Chunk, real_s: float) -> list[Event]:
-        """Decodes what has arrived."""
+        """Decodes what has arrived; gives what may be believed of it, and of what waited."""
         before = self._decoder.rejected
         events = self._decoder.feed(chunk)
+        if not self._credulous:
+            events = self._believed(events, self._decoder.rejected > before, real_s)
         self._heard_s, self._asked_s = real_s, None
         if events:
             self._understood_s, self._refused_s = real_s, None
@@ -87,6 +95,22 @@ class Conversation:
             elif isinstance(event, Notice):
                 self._active.pop(event.code, None)
         return events
+
+    def _believed(self, events: list[Event], refused: bool, real_s: float) -> list[Event]:
+        """What a protocol without a checksum says, once it has said it without a break.
+
+        Garbage too has well-formed frames now and then, but never for half a second. Numbers
+        that are followed by refused bytes too soon are dropped; notices tell changes only, so
+        they wait for better times.
+        """
+        if refused:
+            self._broken_s = real_s
+            self._held = [event for event in self._held if isinstance(event, Notice)]
+        self._held += events
+        if real_s - self._broken_s < BELIEVED_S:
+            return []
+        believed, self._held = self._held, []
+        return believed
 
     def due(self, now_us: int, real_s: float) -> bytes:
         """Everything that must be sent now."""

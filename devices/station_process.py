@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Mapping
 
 from devices import registry
 from devices.keeper import Keeper
-from vitals import __version__, feed_file
+from vitals import __version__
 from vitals.alarms.profile import Profile
 from vitals.config import Config
-from vitals.errors import FeedError, StoreError
 from vitals.feed import FeedServer
 from vitals.hub import Hub
 from vitals.record import Record
 from vitals.station import OnEvents, OnLink, Station, StationDevice
+from vitals.store.claim import Claim, RecordInUse
+from vitals.store.connection import RecordUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +58,10 @@ async def serve(
 
 
 def _alone(config: Config) -> None:
-    """Two stations must not write one record."""
+    """Two stations must not share a record, nor the ports of its devices."""
     try:
-        other = feed_file.read(config.feed_file)
-        with socket.create_connection(("127.0.0.1", other.port), timeout=1.0):
-            pass
-    except (OSError, FeedError):
-        return
-    raise StoreError(
-        f"{config.station.store}: another station (process {other.pid}) is using this record; "
-        "stop it first"
-    )
+        Claim(config.station.store).release()
+    except RecordInUse:
+        raise
+    except RecordUnavailable as error:
+        log.warning("%s", error)  # no reason to stop; the record tries again

@@ -297,12 +297,14 @@ def _tell_station(path: Path, room: str, kind: str, args: dict[str, str]) -> Non
 @click.option("--config", "path", required=True, type=click.Path(path_type=Path))
 def run(path: Path) -> None:
     """Supervise the station and the web pages; Ctrl-C stops both."""
-    from vitals import config
+    from vitals import config, preflight
     from vitals.process import log_to_stderr, run_until_signal
     from vitals.selfcheck import check_install
     from vitals.supervisor import Supervisor
 
     check_install()
     log_to_stderr("run")
-    supervisor = Supervisor(config.load(path), path.resolve(), on_ready=click.echo)
+    loaded = config.load(path)
+    preflight.check(loaded, path)
+    supervisor = Supervisor(loaded, path.resolve(), on_ready=click.echo)
     run_until_signal(supervisor.run)

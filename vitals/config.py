@@ -39,7 +39,7 @@ class RoomConfig(_Table):
     id: Identifier
     label: str = ""
     device: list[DeviceConfig] = Field(default_factory=list)
-    auto_nibp: bool = True
+    auto_nibp: bool = Field(default=True, strict=True)
     """Devices that can be commanded take the scheduled readings by themselves."""
 
     @property
@@ -55,7 +55,7 @@ class StationConfig(_Table):
     store: Path = Path("vitals.db")
     profile: Path | None = None
     mode: Literal["real", "demo", "test"] = "real"
-    speed: float = Field(default=1.0, gt=0, le=600)
+    speed: float = Field(default=1.0, gt=0, le=600, strict=True)
     """Station seconds per real second; other than 1 only in demo and test mode."""
     alarm_command: list[str] = Field(default_factory=list)
     """Run by the supervisor, with one sentence as its last argument, when the station is silent."""
@@ -65,7 +65,7 @@ class WebConfig(_Table):
     """Where the pages are served."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8050, ge=0, le=65535)
+    port: int = Field(default=8050, ge=0, le=65535, strict=True)
 
 
 class Config(_Table):
@@ -122,6 +122,22 @@ def parse(text: str, *, path: Path) -> Config:
     return config.model_copy(update={"station": station})
 
 
+def check_store(config: Config, path: Path) -> None:
+    """Looks whether the record can be where the config wants it; `path` is the config file.
+
+    Raises:
+        ConfigError: its folder is not there, or a folder is where the file should be.
+    """
+    store = config.station.store
+    why_not = ""
+    if not store.parent.is_dir():
+        why_not = f"there is no folder {store.parent}; make it, or correct the path"
+    elif store.is_dir():
+        why_not = f"{store} is a folder; name a file in it"
+    if why_not:
+        raise ConfigError(f"station.store: {why_not}", path=path, key="station.store")
+
+
 def _check(config: Config, path: Path) -> None:
     def refuse(key: str, message: str) -> None:
         raise ConfigError(message, path=path, key=key)
@@ -154,7 +170,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _explain(error: pydantic.ValidationError) -> tuple[str, str]:
-    first = error.errors()[0]
+    errors = error.errors()
+    # A key that is missing is often one that is there with a slip of the pen.
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
         return key, f"{key or 'the file'}: {first['msg'][0].lower()}{first['msg'][1:]}"

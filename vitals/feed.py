@@ -8,6 +8,8 @@ connection; the answer goes to the one who asked.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import hmac
 import logging
 import os
@@ -23,12 +25,14 @@ from websockets.exceptions import ConnectionClosed
 
 from vitals import feed_file, wire
 from vitals.clock import Now
-from vitals.errors import VitalsError
+from vitals.errors import FeedError, VitalsError
 from vitals.hub import Hub, Mailbox
 
 AUTH_S = 2.0
 CLOSE_S = 0.5
 """Patience with an end that does not answer a close: longer only delays the next connect."""
+ANNOUNCE_S = 1.0
+"""A feed file that did not fit on the disk is tried again this often."""
 MAX_UP = 1 << 20
 """Bytes of a message from a reader."""
 
@@ -70,9 +74,10 @@ class FeedServer:
         self._token = secrets.token_urlsafe(32)
         self._server: Server | None = None
         self._readers: set[ServerConnection] = set()
+        self._announcing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listens, and says where in the feed file.
+        """Listens, and says where in the feed file; on a full disk as soon as there is room.
 
         Raises:
             FeedError: the feed file cannot be written.
@@ -90,17 +95,31 @@ class FeedServer:
         )
         self.port = self._server.sockets[0].getsockname()[1]
         try:
-            feed_file.write(
-                self._path,
-                feed_file.FeedFile(port=self.port, token=self._token, pid=os.getpid()),
-            )
-        except BaseException:
-            await self.close()
-            raise
+            self._announce()
+        except FeedError as error:
+            if not _is_full(error.__cause__):
+                await self.close()
+                raise
+            log.error("%s", error)
+            self._announcing = asyncio.create_task(self._announce_later(), name="announce")
+
+    def _announce(self) -> None:
+        contents = feed_file.FeedFile(port=self.port, token=self._token, pid=os.getpid())
+        feed_file.write(self._path, contents)
+
+    async def _announce_later(self) -> None:
+        """The alarms go on meanwhile, though no page can show them."""
+        while True:
+            await asyncio.sleep(ANNOUNCE_S)
+            with contextlib.suppress(FeedError):
+                self._announce()
+                return
 
     async def close(self) -> None:
-        """Removes the feed file and ends all connections; harmless when called twice."""
-        feed_file.remove(self._path, self._token)
+        """Clears the feed file and ends all connections; harmless when called twice."""
+        if self._announcing is not None:
+            self._announcing.cancel()
+        feed_file.clear(self._path, self._token)
         server, self._server = self._server, None
         if server is None:
             return
@@ -208,6 +227,10 @@ async def _send(ws: ServerConnection, box: Mailbox) -> None:
             await ws.send(await box.take(), text=True)
     except ConnectionClosed:
         return
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 async def _refuse(ws: ServerConnection, code: int, reason: str) -> bool:

@@ -33,24 +33,47 @@ class FeedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(path: Path, contents: FeedFile) -> None:
-    """Writes the file in one step, mode 0600.
+    """Writes the file in one step, mode 0600; on a full disk over the last station's file.
 
     Raises:
         FeedError: the folder cannot be written.
     """
+    data = msgspec.json.encode(contents)
     try:
-        # mkstemp creates with mode 0600: at no time can anyone else read the token.
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        _replace(path, data)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        if not _overwrite(path, data):
+            raise _cannot_write(path, error) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    # mkstemp creates with mode 0600: at no time can anyone else read the token.
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(contents))
+            file.write(data)
         Path(temporary).replace(path)
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
-        raise _cannot_write(path, error) from error
+        raise
+
+
+def _overwrite(path: Path, data: bytes) -> bool:
+    """Uses the room that the file has already; whether there was one and it could be used."""
+    try:
+        handle = os.open(path, os.O_WRONLY)
+    except OSError:
+        return False
+    try:
+        os.chmod(path, 0o600)
+        os.write(handle, data)
+        os.ftruncate(handle, len(data))
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def read(path: Path) -> FeedFile:
@@ -60,10 +83,13 @@ def read(path: Path) -> FeedFile:
         FeedError: there is no station, or one of another version.
     """
     try:
-        contents = msgspec.json.decode(path.read_bytes(), type=FeedFile)
+        data = path.read_bytes()
+        if not data.strip():
+            raise FileNotFoundError
+        contents = msgspec.json.decode(data, type=FeedFile)
     except FileNotFoundError as error:
         raise FeedError(
-            f"no station is running ({path} is missing); start it with `vitals run`"
+            f"no station is running ({path} does not name one); start it with `vitals run`"
         ) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -77,11 +103,14 @@ def read(path: Path) -> FeedFile:
     return contents
 
 
-def remove(path: Path, token: str) -> None:
-    """Removes the file, unless another station has written its own there."""
-    with contextlib.suppress(OSError, FeedError):
+def clear(path: Path, token: str) -> None:
+    """Blanks the file, unless another station has written its own there.
+
+    The file itself stays: the next station may have to start on a full disk.
+    """
+    with contextlib.suppress(FeedError):
         if read(path).token == token:
-            path.unlink()
+            _overwrite(path, b"\n")
 
 
 def version_sentence(station: int, reader: int) -> str:

@@ -258,7 +258,7 @@ class Record:
     # --- what was going on --------------------------------------------------------------------
 
     def open_sessions(self) -> list[OpenSession]:
-        """Sessions to resume; none when the record cannot be read just now.
+        """Sessions to resume.
 
         Raises:
             StoreError: the record is there and cannot be read.

@@ -20,7 +20,7 @@ from vitals.answer import Answer
 from vitals.channels import NIBP
 from vitals.clock import Clock
 from vitals.config import Config
-from vitals.errors import CommandError
+from vitals.errors import CommandError, StoreError
 from vitals.hub import Hub
 from vitals.model import (
     US,
@@ -118,6 +118,7 @@ class Station:
         self._recording = StoreState(clock.now_us(), recording=True)
         self._answers: dict[str, Answer] = {}
         self._late_ms = 0.0
+        self._ended = False
         for room in config.room:
             known = [devices[device.id] for device in room.device]
             self._rooms[room.id] = Room(
@@ -143,12 +144,19 @@ class Station:
             loop.call_soon_threadsafe(self._on_store, state)
 
         self._record.start(told)
-        self._resume()
-        async with asyncio.TaskGroup() as tasks:
-            for device, keeper in self._keepers.items():
-                tasks.create_task(keeper.run(), name=f"keeper {device}")
-            tasks.create_task(self._ticker(), name="ticker")
-            tasks.create_task(self._beat(), name="beat")
+        why_not = self._resume()
+        if why_not:
+            log.error("open sessions go on as soon as the record can be read: %s", why_not)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for device, keeper in self._keepers.items():
+                    tasks.create_task(keeper.run(), name=f"keeper {device}")
+                tasks.create_task(self._ticker(), name="ticker")
+                tasks.create_task(self._beat(), name="beat")
+                if why_not:
+                    tasks.create_task(self._resume_later(), name="resume")
+        finally:
+            self._ended = True
 
     async def _ticker(self) -> None:
         due = time.monotonic()
@@ -232,8 +240,12 @@ class Station:
         self._hub.publish(messages.link(room.id, seq, link))
 
     def _on_store(self, state: StoreState) -> None:
+        if self._ended:
+            return  # the record is being closed: what it says of itself has no place any more
+        if (state.recording, state.detail) != (self._recording.recording, self._recording.detail):
+            words = "RECORDING" if state.recording else "NOT RECORDING"
+            log.warning("%s%s", words, f": {state.detail}" if state.detail else "")
         if state.recording != self._recording.recording:
-            log.warning("recording: %s %s", state.recording, state.detail)
             now_us = self._clock.now_us()
             for room in self._rooms.values():
                 self._step(room, state, now_us)
@@ -339,12 +351,20 @@ class Station:
 
     # --- restart ------------------------------------------------------------------------------
 
-    def _resume(self) -> None:
-        """Sessions that were open go on, with the gap marked."""
-        for found in self._record.open_sessions():
+    def _resume(self) -> str:
+        """Sessions that were open go on, with the gap marked; why not, if nobody knows of them."""
+        try:
+            sessions = self._record.open_sessions()
+        except StoreError as error:
+            return str(error)
+        for found in sessions:
             room = self._rooms.get(found.session.room)
             if room is None:
                 log.error("session %s is of an unknown room", found.session.id)
+                continue
+            if room.session is not None:
+                if room.session.id != found.session.id:
+                    log.error("session %s does not go on: a new one is open", found.session.id)
                 continue
             now_us = self._clock.now_us()
             self._gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
@@ -365,6 +385,12 @@ class Station:
                 self._hub.publish(
                     messages.numeric(room.id, next(self._seq), reading, fresh_s, gone_s)
                 )
+        return ""
+
+    async def _resume_later(self) -> None:
+        # the record may come to be readable by any hand
+        while self._resume():  # noqa: ASYNC110
+            await asyncio.sleep(BEAT_S)
 
     def _room_message(self, room_id: str, label: str) -> wire.RoomMsg:
         room = self._rooms[room_id]

@@ -90,7 +90,8 @@ class Supervisor:
         self._on_ready = on_ready
         self.station = Child("station", vitals_argv("station", "--config", path), STATION_KILL_S)
         self.web = Child("web", vitals_argv("web", "--config", path), WEB_KILL_S)
-        self.url = f"http://{config.web.host}:{config.web.port}/"
+        host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
+        self.url = f"http://{host}:{config.web.port}/"
         self._ready = False
         self._alarmed = False
 

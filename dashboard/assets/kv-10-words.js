@@ -89,6 +89,11 @@
       const text = two(at.getHours()) + ":" + two(at.getMinutes());
       return withSeconds ? text + ":" + two(at.getSeconds()) : text;
     },
+    /** Date and time of a recorded moment in the place of the clinic: "2027-01-15 10:00:00". */
+    moment(us, utcOffsetS) {
+      if (us === null) return "–";
+      return new Date(us / 1000 + utcOffsetS * 1000).toISOString().slice(0, 19).replace("T", " ");
+    },
     /** "T+0:42", or what is known before the dose. */
     dose(session, nowUs) {
       if (!session || session.dose_us === null) return "before dose";

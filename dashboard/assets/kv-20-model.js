@@ -104,7 +104,9 @@
     },
     link(room, message) {
       const device = room.devices.find((known) => known.id === message.device);
-      if (device) Object.assign(device, { state: message.state, rejected: message.rejected, detail: message.detail });
+      if (!device) return;
+      const { state, rejected, detail } = message;
+      Object.assign(device, { state, rejected, detail });
     },
     alarm(room, message) {
       room.alarms.set(message.rule, message);

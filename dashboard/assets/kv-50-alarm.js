@@ -31,8 +31,8 @@
 
     function update(alarm, nowUs, more) {
       if (!shown || shown.priority !== alarm.priority) {
-        const mark = (kv.PRIORITIES[alarm.priority] || kv.PRIORITIES.info).mark;
-        shape.replaceChildren(kv.icon(kv.PRIORITIES[alarm.priority] ? alarm.priority : "info"), kv.el("b", {}, mark));
+        const known = alarm.priority in kv.PRIORITIES ? alarm.priority : "info";
+        shape.replaceChildren(kv.icon(known), kv.el("b", {}, kv.PRIORITIES[known].mark));
       }
       shown = alarm;
       kv.attr(node, "data-alarm", alarm.rule);

@@ -22,7 +22,8 @@
 
   /** @returns {node, update(room, nowUs, live)} */
   kv.tile = function (roomId) {
-    const name = kv.el("a", { class: "tile-room", href: "/room/" + encodeURIComponent(roomId) });
+    const path = "/room/" + encodeURIComponent(roomId);
+    const name = kv.el("a", { class: "tile-room", href: path, onclick: (event) => kv.follow(event) });
     const dose = kv.el("span", { class: "tile-dose" });
     const who = kv.el("span", { class: "tile-who" });
     const phase = kv.el("span", { class: "tile-phase" });
@@ -46,7 +47,7 @@
     );
     const node = kv.el("article", { class: "tile", "data-room": roomId }, body);
     node.addEventListener("click", (event) => {
-      if (!event.target.closest("button, a")) kv.go("/room/" + encodeURIComponent(roomId));
+      if (!event.target.closest("button, a")) kv.go(path);
     });
 
     function update(room, nowUs, live) {

@@ -100,7 +100,9 @@
       tick();
     }
 
-    hidden.addEventListener("click", () => container.scrollBy({ top: container.clientHeight * 0.8, behavior: "smooth" }));
+    hidden.addEventListener("click", () =>
+      container.scrollBy({ top: container.clientHeight * 0.8, behavior: "smooth" }),
+    );
     const watch = new ResizeObserver(rebuild);
     watch.observe(container);
     return { title: "All rooms", waves: [], update, tick, rebuild, unmount: () => watch.disconnect() };

@@ -43,8 +43,9 @@
   };
 
   function field({ name, label, options, value, ...attributes }) {
+    const choices = (options || []).map(([key, text]) => kv.el("option", { value: key }, text));
     const control = options
-      ? kv.el("select", { name, ...attributes }, ...options.map(([key, text]) => kv.el("option", { value: key }, text)))
+      ? kv.el("select", { name, ...attributes }, ...choices)
       : kv.el("input", { name, autocomplete: "off", spellcheck: "false", ...attributes });
     if (value) control.value = value;
     return { name, value: () => control.value.trim(), node: kv.el("label", { class: "field" }, label, control) };

@@ -60,6 +60,11 @@
       kv.attr(node, "data-session", session ? session.id : "none");
     }
 
+    function calmWords(room, live) {
+      if (!room.session) return "No session: no alarms.";
+      return live ? "No alarms." : "Not known.";
+    }
+
     function update() {
       const room = kv.model.rooms.get(roomId);
       kv.show(node, Boolean(room));
@@ -76,7 +81,7 @@
       });
       const shown = alarms.update(room, nowUs);
       kv.attr(node, "data-worst", shown.length ? shown[0].priority : null);
-      kv.text(calm, shown.length ? "" : room.session ? (live ? "No alarms." : "Not known.") : "No session: no alarms.");
+      kv.text(calm, shown.length ? "" : calmWords(room, live));
       rulesOff.update(room);
       actions.update(room, nowUs);
       lists.update(room, nowUs);

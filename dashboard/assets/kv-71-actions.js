@@ -14,8 +14,9 @@
     const resume = kv.commandButton("Resume audio", () => ask("resume_audio", {}));
     const audio = kv.el("div", { class: "audio" }, pause.node, resume.node);
 
-    const start = kv.commandButton("Start BP", () => ask("start_nibp", { device: cuff("start_nibp").id }), "primary");
-    const stop = kv.commandButton("Stop BP", () => ask("stop_nibp", { device: cuff("stop_nibp").id }));
+    const nibp = (request) => () => ask(request, { device: cuff(request).id });
+    const start = kv.commandButton("Start BP", nibp("start_nibp"), "primary");
+    const stop = kv.commandButton("Stop BP", nibp("stop_nibp"));
 
     /** A button that asks first, then sends with one id until there is an answer. */
     function asking(label, question, kind, className) {

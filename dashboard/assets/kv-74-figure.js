@@ -1,15 +1,17 @@
 /* The trend of a session as a Plotly figure: SpO2, pulse and blood pressure above each other, from
    the decimated buckets. Gaps stay gaps. Words and limit lines lie over the figure, not in it:
-   Plotly draws each of them anew every time and takes longer for one than for a hundred points. */
+   Plotly draws each of them anew every time, and half its time went into them. */
 (function (kv) {
   "use strict";
 
   const SLACK_US = 10e6; // a longer pause of a streaming vital is a gap
   const MINUTE_US = 60e6;
+  const CUFF = ["nibp_sys", "nibp_dia"];
+  // `always` is the span that is shown in any case; a value beyond it widens the axis
   const PANELS = [
-    { axis: "y", channels: ["spo2"], domain: [0.74, 1], range: [80, 101], step: 5, title: "SpO₂ %" },
-    { axis: "y2", channels: ["hr", "pr"], domain: [0.415, 0.69], range: [35, 145], step: 20, title: "HR / PR /min" },
-    { axis: "y3", channels: ["nibp_sys", "nibp_dia"], domain: [0, 0.365], range: [32, 205], step: 40, title: "BP mmHg" },
+    { title: "SpO₂ %", channels: ["spo2"], axis: "y", domain: [0.74, 1], always: [80, 101], step: 5 },
+    { title: "HR / PR /min", channels: ["hr", "pr"], axis: "y2", domain: [0.415, 0.69], always: [35, 145], step: 20 },
+    { title: "BP mmHg", channels: CUFF, axis: "y3", domain: [0, 0.365], always: [32, 205], step: 40 },
   ];
   const WINDOWS = [30, 60, 90, 120, 150, 180, 240, 360, 480, 720, 1440]; // minutes of the time axis
   const STEPS = [
@@ -24,6 +26,20 @@
 
   const runsOf = (trend) => kv.runs(trend.rows, trend.widthUs, SLACK_US);
   const panelOf = (channel) => PANELS.find((panel) => panel.channels.includes(channel));
+
+  /** Minutes of the time axis for a session that has run so long: it grows in steps, not always. */
+  const reach = (minutes) => WINDOWS.find((most) => most >= minutes + 1) || Math.ceil(minutes);
+
+  /** From where to where a panel's axis goes. */
+  function span(room, { channels, always, step }) {
+    let [low, high] = always;
+    for (const channel of channels)
+      for (const [, least, most] of room.trends[channel] ? room.trends[channel].rows : []) {
+        low = Math.min(low, Math.floor(least / step) * step);
+        high = Math.max(high, most + 1);
+      }
+    return [low, high];
+  }
 
   /** The middle of each bucket; a lone bucket between two gaps is drawn as wide as it is. */
   function line(trend, x) {
@@ -93,19 +109,16 @@
       const yaxis = panelOf(channel).axis;
       const dash = channel === "pr" && of("hr") ? "dot" : "solid";
       const fillcolor = colours[channel] + "59";
-      drawn.push({ ...always, ...band(of(channel), x), name: channel + " range", yaxis, fillcolor, line: { width: 0 } });
-      drawn.push({
-        ...always,
-        ...line(of(channel), x),
-        name: channel,
-        yaxis,
-        line: { color: colours[channel], width: 1.5, dash },
-      });
+      const edge = { width: 0 };
+      const stroke = { color: colours[channel], width: 1.5, dash };
+      drawn.push({ ...always, ...band(of(channel), x), name: channel + " range", yaxis, fillcolor, line: edge });
+      drawn.push({ ...always, ...line(of(channel), x), name: channel, yaxis, line: stroke });
     }
     if (of("nibp_sys") && of("nibp_dia")) {
       const { symbols, ...trace } = readings(of("nibp_sys"), of("nibp_dia"), x);
       const marker = { symbol: symbols, size: 9, color: colours.nibp };
-      drawn.push({ ...always, ...trace, name: "nibp", yaxis: "y3", cliponaxis: false, marker, line: { color: colours.nibp, width: 1.5 } });
+      const stroke = { color: colours.nibp, width: 1.5 };
+      drawn.push({ ...always, ...trace, name: "nibp", yaxis: "y3", cliponaxis: false, marker, line: stroke });
     }
     return drawn;
   }
@@ -116,53 +129,45 @@
     return room.limits.filter((limit) => panelOf(limit.channel) && limit.channel !== unused);
   }
 
-  /** What stands over the plot: {kind, text?, x?, y?, width?} in parts of the plot's area; a limit
-      is a line across at y, a mark a line upright at x, a gap a band from x. */
-  function overlay(room, across) {
+  function ticksOf([low, high], step) {
+    const ticks = [];
+    for (let at = Math.ceil(low / step) * step; at <= high; at += step) ticks.push(at);
+    return ticks;
+  }
+
+  /** What lies over the plot: {kind, text, x?, y?, width?} in parts of the plot's area; a limit is
+      a line across at y, a mark a line upright at x, a gap a band from x. */
+  function overlay(room, frame) {
+    const { across, spans, times } = frame;
     const height = (panel, value) => {
-      const [low, high] = panel.range;
+      const [low, high] = spans.get(panel);
       const [bottom, top] = panel.domain;
       return bottom + ((value - low) / (high - low)) * (top - bottom);
     };
-    const titles = PANELS.map((panel) => ({
-      kind: "title " + panel.channels[0],
-      text: panel.title,
-      x: 0,
-      y: panel.domain[1],
-    }));
-    const limits = drawnLimits(room).map((limit) => ({
-      kind: "limit " + limit.priority + " of-" + limit.channel,
-      text: ({ nibp_sys: "S ", nibp_dia: "D " }[limit.channel] || "") + limit.limit,
-      y: height(panelOf(limit.channel), limit.limit),
-    }));
-    const marks = room.marks.map((mark, i) => ({
-      kind: "mark row-" + (i % 2) + (mark.kind === "dose" ? " dose" : ""),
-      text: i < room.marks.length - MOST_WORDS ? "" : kv.words.short(kv.words.mark(mark), 18),
-      x: across(mark.at_us),
-    }));
-    const gaps = (room.session.gaps || []).map(([from, to]) => ({
-      kind: "gap",
-      text: "not recorded",
-      x: across(from),
-      width: across(to) - across(from),
-    }));
-    return [...gaps, ...titles, ...limits, ...marks];
-  }
-
-  function ticks(from, to, originUs, dosed) {
-    const step = STEPS.find(([span]) => to - from <= span)[1];
-    const tickvals = [];
-    for (let at = Math.ceil(from / step) * step; at <= to; at += step) tickvals.push(at);
-    const sign = (at) => "T" + (at < 0 ? "−" : "+") + kv.words.hours(at * 60) + "<br>";
-    const ticktext = tickvals.map((at) => (dosed ? sign(at) : "") + kv.words.time(originUs + at * MINUTE_US));
-    return { tickvals, ticktext };
-  }
-
-  function yAxis(panel, colours) {
-    const tickvals = [];
-    for (let at = Math.ceil(panel.range[0] / panel.step) * panel.step; at <= panel.range[1]; at += panel.step) tickvals.push(at);
-    const { domain, range } = panel;
-    return { domain, range, tickvals, gridcolor: colours.line, zeroline: false, fixedrange: true };
+    const of = {
+      title: (panel) => ({ kind: "title " + panel.channels[0], text: panel.title, x: 0, y: panel.domain[1] }),
+      level: (panel, at) => ({ kind: "level", text: String(at), y: height(panel, at) }),
+      time: ({ us, dosed }) => ({ kind: "time", text: (dosed ? dosed + "\n" : "") + kv.words.time(us), x: across(us) }),
+      limit: (limit) => ({
+        kind: "limit " + limit.priority + " of-" + limit.channel,
+        text: ({ nibp_sys: "S ", nibp_dia: "D " }[limit.channel] || "") + limit.limit,
+        y: height(panelOf(limit.channel), limit.limit),
+      }),
+      mark: (mark, i) => ({
+        kind: "mark row-" + (i % 2) + (mark.kind === "dose" ? " dose" : ""),
+        text: i < room.marks.length - MOST_WORDS ? "" : kv.words.short(kv.words.mark(mark), 18),
+        x: across(mark.at_us),
+      }),
+      gap: ([from, to]) => ({ kind: "gap", text: "not recorded", x: across(from), width: across(to) - across(from) }),
+    };
+    return [
+      ...(room.session.gaps || []).map(of.gap),
+      ...PANELS.map(of.title),
+      ...PANELS.flatMap((panel) => ticksOf(spans.get(panel), panel.step).map((at) => of.level(panel, at))),
+      ...times.map(of.time),
+      ...drawnLimits(room).map(of.limit),
+      ...room.marks.map(of.mark),
+    ];
   }
 
   /** The figure of a room that has a session: {data, layout, overlay}. Times are minutes from the
@@ -173,9 +178,10 @@
     const originUs = dosed ? session.dose_us : session.started_us;
     const x = (us) => (us - originUs) / MINUTE_US;
     const from = x(session.started_us);
-    const span = x(nowUs) - from;
-    const to = from + (WINDOWS.find((minutes) => minutes >= span + 1) || span);
-    const axis = { gridcolor: colours.line, zeroline: false, fixedrange: true };
+    const to = from + reach(x(nowUs) - from);
+    const tickvals = ticksOf([from, to], STEPS.find(([most]) => to - from <= most)[1]);
+    const spans = new Map(PANELS.map((panel) => [panel, span(room, panel)]));
+    const axis = { gridcolor: colours.line, zeroline: false, fixedrange: true, showticklabels: false };
     const layout = {
       margin: MARGIN,
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -183,12 +189,17 @@
       showlegend: false,
       hovermode: false,
       dragmode: false,
-      font: { family: "DejaVu Sans, system-ui, sans-serif", size: 13, color: colours.soft },
-      xaxis: { ...axis, range: [from, to], ...ticks(from, to, originUs, dosed), anchor: "y3" },
+      xaxis: { ...axis, range: [from, to], tickvals, anchor: "y3" },
     };
-    for (const panel of PANELS) layout["yaxis" + panel.axis.slice(1)] = yAxis(panel, colours);
+    for (const panel of PANELS) {
+      const range = spans.get(panel);
+      const name = "yaxis" + panel.axis.slice(1);
+      layout[name] = { ...axis, domain: panel.domain, range, tickvals: ticksOf(range, panel.step) };
+    }
+    const sign = (at) => "T" + (at < 0 ? "−" : "+") + kv.words.hours(at * 60);
+    const times = tickvals.map((at) => ({ us: originUs + at * MINUTE_US, dosed: dosed ? sign(at) : "" }));
     const across = (us) => (x(us) - from) / (to - from);
-    return { data: traces(room, x, colours), layout, overlay: overlay(room, across) };
+    return { data: traces(room, x, colours), layout, overlay: overlay(room, { across, spans, times }) };
   };
 
   /** What the figure depends on: unless this changes there is nothing new to draw. */
@@ -198,8 +209,7 @@
       return [channel, trend.rows.length, trend.widthUs, last[0], last[1], last[2]];
     });
     const { id, dose_us: doseUs, gaps } = room.session;
-    const span = (nowUs - room.session.started_us) / MINUTE_US;
-    const reach = WINDOWS.find((minutes) => minutes >= span + 1) || Math.round(span);
-    return JSON.stringify([id, doseUs, gaps, reach, room.marks.length, room.limits.length, newest]);
+    const minutes = reach((nowUs - room.session.started_us) / MINUTE_US);
+    return JSON.stringify([id, doseUs, gaps, minutes, room.marks.length, room.limits.length, newest]);
   };
 })(window.kv);

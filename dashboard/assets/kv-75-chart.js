@@ -68,6 +68,7 @@
       const started = performance.now();
       plotly.react(plot, data, { ...layout, ...size }, CONFIG);
       node.dataset.drawMs = (performance.now() - started).toFixed(1);
+      node.dataset.draws = Number(node.dataset.draws || 0) + 1;
       const lying = JSON.stringify(overlay);
       if (lying === laid) return;
       laid = lying;

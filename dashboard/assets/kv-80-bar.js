@@ -23,7 +23,14 @@
     const sound = kv.el("button", { type: "button", class: "chip chip-sound" });
     const clock = kv.el("time", { class: "bar-clock" });
     const mode = kv.el("span", { class: "chip chip-mode", hidden: true });
-    const who = kv.el("input", { class: "bar-who", id: "kv-who", value: kv.who.name, maxlength: 40, autocomplete: "off", "aria-label": "Your name" });
+    const who = kv.el("input", {
+      class: "bar-who",
+      id: "kv-who",
+      value: kv.who.name,
+      maxlength: 40,
+      autocomplete: "off",
+      "aria-label": "Your name",
+    });
     const counts = ["high", "medium", "low"].map((priority) =>
       kv.el("span", { class: "count", "data-priority": priority }, kv.icon(priority), kv.el("b")),
     );
@@ -74,10 +81,12 @@
       });
       const total = numbers.high + numbers.medium + numbers.low;
       kv.attr(worst, "href", first ? "/room/" + encodeURIComponent(first.room.id) : null);
-      kv.text(worst, first ? first.room.label + ": " + (first.alarm.text || first.alarm.rule) : kv.link.live() ? "No alarms" : "");
+      const calm = kv.link.live() ? "No alarms" : "";
+      kv.text(worst, first ? first.room.label + ": " + (first.alarm.text || first.alarm.rule) : calm);
       kv.attr(worst, "data-priority", first ? first.alarm.priority : null);
-      const unheard = numbers.high ? "!!! " : numbers.medium ? "!! " : "";
-      kv.title((total ? unheard + total + (total === 1 ? " alarm" : " alarms") + " · " : "") + (kv.link.live() ? "" : "NO DATA · "));
+      const mark = numbers.high ? "!!! " : numbers.medium ? "!! " : "";
+      const many = total ? mark + total + (total === 1 ? " alarm · " : " alarms · ") : "";
+      kv.title(many + (kv.link.live() ? "" : "NO DATA · "));
     }
 
     function update() {

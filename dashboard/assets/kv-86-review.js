@@ -3,6 +3,10 @@
 (function (kv) {
   "use strict";
 
+  const SESSIONS = ["Pseudonym", "Mode", "Room", "Route", "Opened", "Closed", "Dose", "Restarts"];
+  const EVENTS = ["Time", "What", "Detail", "Who"];
+  const CONFIG = { displaylogo: false, responsive: true };
+
   async function get(path) {
     const response = await fetch(path, { cache: "no-store" });
     const body = await response.json();
@@ -13,15 +17,12 @@
   function table(columns, rows) {
     const head = kv.el("tr", {}, ...columns.map((name) => kv.el("th", { scope: "col" }, name)));
     const body = rows.map((cells) => kv.el("tr", {}, ...cells.map((cell) => kv.el("td", {}, cell))));
-    return kv.el("div", { class: "scroll" }, kv.el("table", {}, kv.el("thead", {}, head), kv.el("tbody", {}, ...body)));
+    const parts = [kv.el("thead", {}, head), kv.el("tbody", {}, ...body)];
+    return kv.el("div", { class: "scroll" }, kv.el("table", {}, ...parts));
   }
 
-  function day(us) {
-    if (us === null) return "–";
-    const at = new Date(us / 1000);
-    const two = (n) => String(n).padStart(2, "0");
-    return at.getFullYear() + "-" + two(at.getMonth() + 1) + "-" + two(at.getDate()) + " " + kv.words.time(us);
-  }
+  const minute = (us, session) => kv.words.moment(us, session.utc_offset_s).slice(0, 16);
+  const second = (us, session) => kv.words.moment(us, session.utc_offset_s).slice(11);
 
   function view(title, load) {
     return function (container, argument) {
@@ -38,30 +39,54 @@
     };
   }
 
+  function row(session) {
+    const onclick = (event) => kv.follow(event);
+    const link = kv.el("a", { href: "/review/" + session.id, onclick }, session.subject_ref);
+    return [
+      link,
+      session.mode === "real" ? "" : session.mode.toUpperCase(),
+      session.room,
+      kv.words.route(session.route),
+      minute(session.started_us, session),
+      minute(session.ended_us, session),
+      minute(session.dose_us, session).slice(11) || "–",
+      String(session.resumed),
+    ];
+  }
+
+  function facts(session) {
+    const words = [minute(session.started_us, session) + " – " + minute(session.ended_us, session).slice(11)];
+    if (session.mode !== "real") words.unshift(session.mode.toUpperCase());
+    words.push(session.room);
+    if (session.resumed) words.push("station restarted " + session.resumed + " × (gaps are shown as gaps)");
+    return words.join(" · ");
+  }
+
   kv.views.review = view("Sessions", async (page) => {
     const { sessions } = await get("/api/v1/sessions");
-    if (!sessions.length) return page.append(kv.el("p", { class: "empty" }, "No session has been recorded yet."));
-    const rows = sessions.map((each) => {
-      const link = kv.el("a", { href: "/review/" + each.id }, each.subject_ref);
-      link.addEventListener("click", kv.follow);
-      return [link, each.mode === "real" ? "" : each.mode.toUpperCase(), each.room, kv.words.route(each.route), day(each.started_us), day(each.ended_us), each.dose_us === null ? "–" : kv.words.time(each.dose_us), String(each.resumed)];
-    });
-    page.append(table(["Pseudonym", "Mode", "Room", "Route", "Opened", "Closed", "Dose", "Restarts"], rows));
+    if (sessions.length) page.append(table(SESSIONS, sessions.map(row)));
+    else page.append(kv.el("p", { class: "empty" }, "No session has been recorded yet."));
   });
 
   kv.views["review-session"] = view("Session", async (page, id) => {
-    const { session, audit, audit_total: total } = await get("/api/v1/sessions/" + encodeURIComponent(id));
-    page.querySelector("h1").textContent = session.subject_ref + " · " + kv.words.route(session.route);
-    const facts = [day(session.started_us) + " – " + day(session.ended_us), "room " + session.room];
-    if (session.mode !== "real") facts.unshift(session.mode.toUpperCase());
-    if (session.resumed) facts.push("resumed " + session.resumed + " times: gaps are shown as gaps");
-    page.append(kv.el("p", { class: "facts" }, facts.join(" · ")));
+    const path = "/api/v1/sessions/" + encodeURIComponent(id);
+    const { session, audit, audit_total: total } = await get(path);
+    kv.text(page.querySelector("h1"), session.subject_ref + " · " + kv.words.route(session.route));
     const plot = kv.el("div", { class: "review-plot" });
-    page.append(plot);
-    const [plotly, figure] = await Promise.all([kv.plotly(), get("/api/v1/sessions/" + encodeURIComponent(id) + "/figure")]);
-    if (page.isConnected) plotly.newPlot(plot, figure.data, figure.layout, { displaylogo: false, responsive: true });
-    const rows = audit.map((row) => [kv.words.time(row.at_us, true), row.kind, row.text, row.actor]);
-    page.append(kv.el("h2", {}, "Alarms and events"), table(["Time", "What", "Detail", "Who"], rows));
-    if (total > audit.length) page.append(kv.el("p", { class: "empty" }, "The first " + audit.length + " of " + total + " rows are shown."));
+    page.append(kv.el("p", { class: "facts" }, facts(session)), plot);
+    const [plotly, figure] = await Promise.all([kv.plotly(), get(path + "/figure")]);
+    if (!page.isConnected) return;
+    plotly.newPlot(plot, figure.data, figure.layout, CONFIG);
+    const rows = audit.map((each) => [
+      second(each.at_us, session),
+      each.kind.replaceAll("_", " "),
+      each.text,
+      each.actor,
+    ]);
+    page.append(kv.el("h2", {}, "Alarms and events"), table(EVENTS, rows));
+    if (total > audit.length) {
+      const words = "The first " + audit.length + " of " + total + " rows are shown.";
+      page.append(kv.el("p", { class: "empty" }, words));
+    }
   });
 })(window.kv);

@@ -12,7 +12,8 @@
   /** Goes to another page without loading it anew, so that sound stays permitted. */
   kv.go = function (path) {
     window.dash_clientside.set_props("kv-url", { pathname: path });
-    window.scrollTo(0, 0);
+    // Dash drops what it is told before its first callback has come back.
+    setTimeout(() => location.pathname === path || location.assign(path), 600);
   };
   /** Click handler for links within the program. */
   kv.follow = function (event) {

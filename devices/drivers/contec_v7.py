@@ -61,11 +61,16 @@ QUIET_US = 2 * US
 FORGET_US = 60 * US
 """A device that hears neither AF nor A1 for this long stops talking [inferred]."""
 
-_LENGTH = {
-    **{0x01: 9, 0x02: 9, 0x03: 9, 0x04: 9, 0x05: 9, 0x06: 4, 0x07: 8, 0x08: 8, 0x09: 6},
-    **{0x0A: 4, 0x0B: 4, 0x0C: 2, 0x0D: 3, 0x0E: 3, 0x0F: 8, 0x10: 3, 0x11: 9, 0x12: 8},
-    **{0x13: 9, 0x14: 9, 0x15: 9},
+_TYPES = {
+    9: (0x01, 0x02, 0x03, 0x04, 0x05, 0x11, 0x13, 0x14, 0x15),
+    8: (0x07, 0x08, 0x0F, 0x12),
+    6: (0x09,),
+    4: (0x06, 0x0A, 0x0B),
+    3: (0x0D, 0x0E, 0x10),
+    2: (0x0C,),
 }
+"""Types by the length of their package."""
+_LENGTH = {kind: length for length, kinds in _TYPES.items() for kind in kinds}
 _TYPE = re.compile(rb"[\x00-\x7f]")
 _KNOWN_TYPE = re.compile(b"[" + re.escape(bytes(_LENGTH)) + b"]")
 _COMMAND = re.compile(rb"\x7d[\x80-\xff]{8}")
@@ -120,6 +125,7 @@ class _Decoder(StreamDecoder):
             self._started = True
             self._heard_us = self._alive_us = now_us
             self._pleth.clear()
+            self._pleth_bits = 0
             return _command(START)
         if now_us - self._alive_us >= ALIVE_US:
             self._alive_us = now_us
@@ -133,6 +139,7 @@ class _Decoder(StreamDecoder):
         while pos < end:
             length = _LENGTH.get(data[pos])
             stop = end if length is None else pos + length
+            # Any byte without bit 7 cuts a package short; out of sync only a type begins one.
             wanted = _KNOWN_TYPE if length is None else _TYPE
             sync = wanted.search(data, pos + 1, stop)
             if sync or length is None:

@@ -16,11 +16,11 @@ Replies, by column, the leading space being 0:
     OA   [3] 1 = valid      [4:7] SpO2
     RA   [3] 2 = valid (presumably the source: 2 the oximeter)      [4:8] pulse rate
 
-NA repeats the previous blood pressure until a new one is there. A reading is new only when the
-counter drops below the last one seen with status 1; the first counter seen on a connection is a
-baseline and never a reading. (A monitor that has no reading yet may show counter 0: after blank
-columns a valid reply with counter 0-2 is new, too.) In a monitor that counts minutes, the second
-of two readings within one minute cannot be told from the first and is not passed on.
+NA repeats the previous blood pressure until a new one is there. A reading is new only when its
+status is 1 and its counter is below the last one seen; the first counter seen on a connection is
+a baseline and never a reading. (A monitor that has no reading yet may show counter 0: after
+blank columns a valid reply with counter 0-2 is new, too.) In a monitor that counts minutes, the
+second of two readings within one minute cannot be told from the first and is not passed on.
 
 Sources: tnez/TK-BP (commands, checksum, columns, the rule for "finished"), a Ruby program for
 the V100 (the same strings, OA and RA), both of which read one line after NC0 and ND; contents
@@ -66,6 +66,8 @@ _START, _STOP = b"NC0", b"ND"
 _POLLS = (b"NA", b"OA", b"RA")
 _LIVE = {b"OA": ("spo2", b"1", 7), b"RA": ("pr", b"2", 8)}
 """Reply -> channel, what column 3 must say, where the value that begins in column 4 ends."""
+_NO_RESULT = (0, 2)
+"""Statuses that say nothing about a result."""
 _LINE = re.compile(rb" [\x20-\x7e]{4,}")
 
 
@@ -124,6 +126,7 @@ class _Decoder(StreamDecoder):
         self._counter: int | None = None
         self._status = 0
         self._values: tuple[int | None, ...] = ()
+        self._held = False
         self._told = False
 
     # --- to the monitor -------------------------------------------------------------------
@@ -218,16 +221,22 @@ class _Decoder(StreamDecoder):
         if len(body) < 19 or counter is None or status is None:
             self._refuse(body, at_us)
             return
-        before, old_status, old_values = self._counter, self._status, self._values
+        before, known, old_status = self._counter, self._values, self._status
         values = tuple(_digits(body[at : at + 3]) for at in (10, 13, 16))
-        self._counter, self._status, self._values = counter, status, values
+        dropped = before is not None and counter < before
+        self._status = status
+        if dropped and status in _NO_RESULT:
+            self._held = True  # landed, or only begun? its end will tell, by the old baseline
+            return
+        held, self._held = self._held, False
+        self._counter, self._values = counter, values
         if before is None:
             return
-        wrapped = before >= WRAP_COUNTER and values == old_values and self._since_us is None
-        landed = counter < before and not wrapped
+        doubtful = held or (before >= WRAP_COUNTER and self._since_us is None)
+        landed = dropped and not (doubtful and values == known)
         if status == 1:
             self._told = False
-            if landed or (old_status != 1 and not any(old_values) and counter <= BLANK_COUNTER):
+            if landed or (old_status != 1 and not any(known) and counter <= BLANK_COUNTER):
                 self._reading(values, at_us)
         elif status > 2 and (landed or old_status <= 2):
             if not (landed and self._told):
@@ -293,8 +302,8 @@ class Monitor:
         inflating: whether the cuff is inflated now; the simulated patient may ask.
     """
 
-    _FAULTS = (("cuff_loose", 3), ("cuff_motion", 4))
-    """Faults and the status they end with; of these only "above 2" is known."""
+    _FAULTS = (("cuff_loose", 3), ("cuff_motion", 4), ("cuff_failure", 5))
+    """Faults and the status they end with, first match; of these only "above 2" is known."""
 
     def __init__(self, patient: PatientView, counter_unit_s: float = 1.0) -> None:
         """`counter_unit_s` is 60 for a monitor that counts minutes; which do is unknown."""
@@ -349,7 +358,7 @@ class Monitor:
         systolic, diastolic, mean = (self._patient.value(channel) for channel in NIBP)
         failed = [status for fault, status in self._FAULTS if self._patient.fault(fault)]
         if failed or systolic is None or diastolic is None or mean is None:
-            self._status, self._values = max(failed, default=5), _NONE
+            self._status, self._values = (failed or [5])[0], _NONE
         else:
             self._status, self._landed_us = 1, self._done_us
             self._values = (round(systolic), round(diastolic), round(mean))

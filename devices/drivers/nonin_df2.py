@@ -62,12 +62,7 @@ NO_HR, NO_SPO2 = 511, 127
 PULSE_PACKETS = 9
 """Packets for which a pulse's perfusion and artifact stand without a new pulse: 3 s."""
 
-_STATUS = {
-    0x40: Flag.NO_SENSOR,
-    0x20: Flag.ARTIFACT,
-    0x10: Flag.OUT_OF_TRACK,
-    0x08: Flag.SENSOR_OFF,
-}
+_STATUS = {0x40: Flag.NO_SENSOR, 0x10: Flag.OUT_OF_TRACK, 0x08: Flag.SENSOR_OFF}
 _PERFUSION = {0x04: Flag.LOW_PERFUSION, 0x06: Flag.MARGINAL_PERFUSION}
 """By RPRF and GPRF together, worst first; green alone is no condition."""
 _ARTF, _RPRF_GPRF, _SYNC, _BATTERY = 0x20, 0x06, 0x01, 0x01
@@ -139,11 +134,10 @@ class _Decoder(StreamDecoder):
 
     def _flags(self, packet: bytes, has_rate: bool) -> frozenset[Flag]:
         statuses = set(packet[1::5])
-        lasting = {
-            flag
-            for bit, flag in _STATUS.items()
-            if bit != _ARTF and any(status & bit for status in statuses)
-        }
+        seen = 0
+        for status in statuses:
+            seen |= status
+        lasting = {flag for bit, flag in _STATUS.items() if seen & bit}
         pulses = {status & (_ARTF | _RPRF_GPRF) for status in statuses} - {0}
         self._since_pulse += 1
         if pulses:
@@ -177,7 +171,7 @@ def _encode(values: Values, flags: Collection[Flag]) -> list[tuple[str, bytes]]:
     parts[8] = parts[16] = held
     parts[3] = 48
     parts[7] = _BATTERY if Flag.LOW_BATTERY in flags else 0
-    always = sum(bit for bit, flag in _STATUS.items() if bit != _ARTF and flag in flags)
+    always = sum(bit for bit, flag in _STATUS.items() if flag in flags)
     green = 0 if pr is None or off else 0x02
     pulse = next((bits for bits, flag in _PERFUSION.items() if flag in flags), green)
     pulse |= _ARTF if Flag.ARTIFACT in flags else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,9 @@ WIDE, LAPTOP, PHONE = (1920, 1080), (1280, 800), (390, 844)
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each file: while Playwright is open, nothing else can use asyncio in its thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         try:
@@ -69,15 +71,25 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 
 def _note(problems: list[str], message: Any) -> None:
-    # A server that a test has stopped cannot be reached: that is not the page's fault.
-    expected = ("ERR_CONNECTION_REFUSED", "WebSocket connection to", "net::ERR_")
-    if message.type in ("error", "warning") and not any(word in message.text for word in expected):
+    # A server that a test has stopped cannot be reached, and an answer of the API that is an
+    # error is shown in words: neither is the page's fault.
+    expected = ("WebSocket connection to", "net::ERR_")
+    known = any(word in message.text for word in expected) or "/api/" in message.location["url"]
+    if message.type in ("error", "warning") and not known:
         problems.append(f"console: {message.text}")
 
 
 def _local(problems: list[str], url: str) -> None:
     if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
         problems.append(f"asked the internet: {url}")
+
+
+def eventually(page: Page, condition: Callable[[], object], limit_s: float = 20.0) -> None:
+    """Waits until it holds, while Playwright goes on handing out what the page does."""
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        page.wait_for_timeout(20)
 
 
 @pytest.fixture

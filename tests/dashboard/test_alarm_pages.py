@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import OpenPage
+from tests.dashboard.conftest import OpenPage, eventually
 from tests.dashboard.ward import alarm, wait_until
 from vitals.model import US
 
@@ -14,7 +14,10 @@ from vitals.model import US
 TONES = """
 window.__tones = 0;
 const start = OscillatorNode.prototype.start;
-OscillatorNode.prototype.start = function (...a) { window.__tones += 1; return start.apply(this, a); };
+OscillatorNode.prototype.start = function (...a) {
+  window.__tones += 1;
+  return start.apply(this, a);
+};
 """
 
 
@@ -117,11 +120,11 @@ def test_sound_is_off_until_a_click_and_then_follows_the_alarm(
     expect(page.locator(".banner-sound")).to_be_hidden()
     assert page.evaluate("__tones") == 0
     station.publish(alarm("room-1"))
-    page.wait_for_function("__tones === 10")
+    eventually(page, lambda: page.evaluate("__tones") == 10)
     station.publish(alarm("room-1", acked_by="Anna", sounding=False))
     expect(page.locator("body")).not_to_have_attribute("data-sounding", "high")
     station.publish(alarm("room-2", priority="medium"))
-    page.wait_for_function("__tones === 13")
+    eventually(page, lambda: page.evaluate("__tones") == 13)
 
 
 def test_permission_for_sound_survives_going_to_another_page(two: Any, open_page: OpenPage) -> None:
@@ -148,9 +151,7 @@ def test_an_audio_pause_counts_down_on_the_page(two: Any, open_page: OpenPage) -
     pause.click()
     wait_until(lambda: [c.kind for c in station.commands] == ["pause_audio"])
     until_us = station.now_us + 90 * US
-    station.publish(
-        alarm("room-1", signal="paused", signal_until_us=until_us, sounding=False)
-    )
+    station.publish(alarm("room-1", signal="paused", signal_until_us=until_us, sounding=False))
     expect(shown(page)).to_contain_text("audio paused 1:")
     expect(page.get_by_role("button", name="Resume audio")).to_contain_text("(1:")
 

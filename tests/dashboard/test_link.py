@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.dashboard.conftest import OpenPage
+from tests.dashboard.conftest import OpenPage, eventually
 from tests.dashboard.ward import wait_until
 from vitals.model import US
 
@@ -137,13 +137,13 @@ def test_after_a_sleep_no_buffered_sample_is_ever_painted_as_current(
     holding[0] = True
     for value in (61, 62, 63):  # these are what the buffer will hold
         station.numeric("room-1", "spo2", value)
-    wait_until(lambda: any('"value":63' in frame for frame in held))
+    eventually(page, lambda: any('"value":63' in frame for frame in held))
     page.evaluate("__slept += 40000")
     for frame in held:
         sockets[0].send(frame)
-    wait_until(lambda: len(sockets) > 1, "a new connection")
+    eventually(page, lambda: len(sockets) > 1)
     # on the new connection the last of them is as old as the sleep was long
-    page.wait_for_function("document.body.dataset.link === 'live'")
+    live(page)
     station.numeric("room-1", "spo2", 96)
     expect(page.locator(SPO2)).to_have_text("96")
     painted = {tuple(seen) for seen in page.evaluate("__painted")}
@@ -184,9 +184,9 @@ def test_an_open_page_reloads_when_the_pages_have_changed(
     web.stop()
     monkeypatch.setattr("dashboard.server.build_id", lambda: "another-build")
     web.start()
-    page.wait_for_function("window.__before === undefined", timeout=15000)
+    expect(page.locator("html")).to_have_attribute("data-build", "another-build", timeout=15000)
     live(page)
-    assert page.evaluate("document.documentElement.dataset.build") == "another-build"
+    assert page.evaluate("window.__before") is None
 
 
 def test_numbers_come_over_one_small_socket_and_nothing_is_polled(
@@ -197,7 +197,7 @@ def test_numbers_come_over_one_small_socket_and_nothing_is_polled(
     frames: list[str | bytes] = []
 
     def listen(page: Page) -> None:
-        page.on("websocket", lambda ws: ws.on("framereceived", frames.append))
+        page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: frames.append(frame)))
 
     page = open_page(web.address, prepare=listen)
     live(page)

@@ -46,6 +46,7 @@ class Station:
         self.mode = mode
         self.commands: list[wire.CommandMsg] = []
         self.answer = wire.ResultMsg(id="", ok=True, recorded=True)
+        self.answering = True
         self.recording = True
         self.beating = True
         self._done: dict[str, wire.ResultMsg] = {}
@@ -95,7 +96,8 @@ class Station:
             self._done[message.id] = wire.ResultMsg(
                 id=message.id, ok=answer.ok, error=answer.error, recorded=answer.recorded
             )
-        reply(self._done[message.id])
+        if self.answering:
+            reply(self._done[message.id])
 
     def _carry_out(self, message: wire.CommandMsg) -> None:
         (room,) = [room for room in self.hub.snapshot().rooms if room.id == message.room]

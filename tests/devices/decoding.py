@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def bytewise(data: bytes) -> Items:
 def split(data: bytes, cuts: Iterable[int]) -> Items:
     """Cut at the given places (modulo the length)."""
     at = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [("", data[a:b]) for a, b in zip(at, at[1:], strict=False)]
+    return [("", data[a:b]) for a, b in pairwise(at)]
 
 
 def numerics(events: Iterable[Event]) -> list[Numeric]:

@@ -53,6 +53,12 @@ def test_numbers_sent_without_a_pulse_are_not_passed_on(flag: Flag) -> None:
     assert waveforms(events)[0].quality is Quality.INVALID
 
 
+def test_one_frame_without_a_finger_spoils_its_own_wave_packet_only() -> None:
+    pieces = [quarter()[:36], quarter(Flag.SENSOR_OFF)[:9], quarter()[:90], quarter()]
+    events = decode(DRIVER, b"".join(pieces))
+    assert [wave.quality for wave in waveforms(events)] == [Quality.INVALID, Quality.GOOD]
+
+
 def test_numerics_come_once_a_second_and_at_once_on_change() -> None:
     decoder = DRIVER.decoder("bed-1")
     events = feed(decoder, [("", quarter())] * 40)
@@ -75,6 +81,15 @@ def test_a_byte_without_bit_7_ends_a_frame_and_begins_the_next() -> None:
     events = feed(decoder, [("", FRAME[:4] + FRAME[:6] + FRAME)])
     assert latest(events) == {"pr": 60, "spo2": 99, "pi": None}
     assert decoder.rejected == 2  # ten bytes in a row, a frame has nine
+
+
+@pytest.mark.parametrize("place", range(1, 9))
+def test_a_frame_with_a_byte_that_lost_its_bit_7_is_no_frame(place: int) -> None:
+    spoilt = bytearray(FRAME)
+    spoilt[place] = 0x5A
+    decoder = DRIVER.decoder("bed-1")
+    assert feed(decoder, [("", bytes(spoilt))]) == []
+    assert decoder.rejected == 1
 
 
 def test_unknown_types_are_counted_and_stepped_over() -> None:
@@ -100,7 +115,7 @@ def test_leaving_is_said_once_and_ends_with_data() -> None:
     decoder = DRIVER.decoder("bed-1")
     bye = bytes.fromhex("0d8081")
     assert notices(feed(decoder, [("", bye + bye)])) == [("disconnecting", True)]
-    assert notices(feed(decoder, [("", FRAME)])) == [("disconnecting", False)]
+    assert notices(feed(decoder, [("", FRAME + FRAME)])) == [("disconnecting", False)]
 
 
 def test_a_refused_keep_alive_is_said_once() -> None:

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from devices.conversation import MAX_DUE, NOT_UNDERSTOOD, UNDERSTOOD_S, Conversation
+from devices import registry
+from devices.conversation import (
+    BELIEVED_S,
+    MAX_DUE,
+    NOT_UNDERSTOOD,
+    UNDERSTOOD_S,
+    Conversation,
+)
 from devices.driver import Driver
 from tests.devices.fake_driver import FakeDecoder, PollingDecoder, driver
 from vitals.model import US, Chunk, Notice
@@ -46,7 +55,7 @@ def test_a_continuous_device_is_alive_with_its_first_event() -> None:
     assert not talk.alive
     talk.hear("idle", "junk")
     assert not talk.alive
-    talk.hear("hr 60")
+    talk.hear("hr 60", after_s=BELIEVED_S)
     assert talk.alive
 
 
@@ -81,6 +90,47 @@ def test_meaning_that_stops_is_trouble_too() -> None:
     assert talk.trouble() == ""
     talk.hear("junk", after_s=0.1)
     assert talk.trouble() == NOT_UNDERSTOOD
+
+
+def test_well_formed_frames_among_garbage_are_neither_shown_nor_a_sign_of_life() -> None:
+    talk = Talk(driver())
+    for _ in range(31):
+        assert talk.hear("junk", "hr 60", "!sensor_off 1", "junk", after_s=0.1) == []
+    assert talk.trouble() == NOT_UNDERSTOOD
+    assert not talk.alive
+
+
+def test_a_number_after_noise_waits_and_keeps_its_time() -> None:
+    talk = Talk(driver())
+    at_us = talk.now_us
+    assert talk.hear("junk", "hr 60", "!sensor_off 0") == []
+    assert talk.hear("hr 61", after_s=0.4) == []
+    values = talk.hear("hr 62", after_s=0.1)
+    assert [getattr(event, "value", None) for event in values] == [60, None, 61, 62]
+    assert getattr(values[0], "at_us", None) == at_us
+
+
+def test_noise_after_noise_costs_the_numbers_between_but_no_notice() -> None:
+    talk = Talk(driver())
+    talk.hear("junk", "hr 60", "!sensor_off 1")
+    talk.hear("junk", after_s=0.4)
+    found = talk.hear("hr 62", after_s=0.5)
+    assert [getattr(event, "value", None) for event in found] == [None, 62]
+
+
+def test_a_checksum_needs_no_patience() -> None:
+    assert len(Talk(driver(checked=True)).hear("junk", "hr 60")) == 1
+
+
+@pytest.mark.parametrize("bytes_per_s", [960, 11520])
+@pytest.mark.parametrize("name", ["contec-v7", "dinamap", "nonin-df2"])
+def test_ten_minutes_of_line_noise_mean_nothing(name: str, bytes_per_s: int) -> None:
+    noise = random.Random(name)  # noqa: S311 no secret
+    talk = Conversation(registry.get(name), "d1", 0.0)
+    for tenth in range(6000):
+        chunk = Chunk(noise.randbytes(bytes_per_s // 10), T0 + tenth * US // 10)
+        assert talk.feed(chunk, tenth / 10) == []
+    assert talk.trouble(600.0) == NOT_UNDERSTOOD
 
 
 def test_a_slow_device_has_its_own_time_to_be_understood() -> None:

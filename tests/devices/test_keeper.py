@@ -232,7 +232,7 @@ def test_what_the_device_had_reported_ends_with_the_link(link: MemoryLink) -> No
 def test_refused_frames_are_counted_at_most_once_a_second(link: MemoryLink) -> None:
     async def main() -> None:
         real = Real()
-        async with kept(bed(link, real_s=real)) as one:
+        async with kept(bed(link, driver(checked=True), real_s=real)) as one:
             await until(lambda: link.connected)
             for _ in range(40):
                 real.s += 0.1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,7 @@ def test_encode_fills_the_same_values_as_the_published_packet() -> None:
 def test_held_display_values_are_in_the_packet_and_never_shown(flag: Flag) -> None:
     held = packet(flag, pr=88, spo2=96)
     assert held[8 * 5 + 3] == 96
+    assert tuple(held[3 : 3 * 5 : 5]) == (511 >> 7, 511 & 0x7F, 127)
     events = feed(DRIVER.decoder("bed-1"), [("", packet(pr=88, spo2=96)), *[("", held)] * 30])
     after = numerics(events)[2:]
     assert len(after) >= 20
@@ -113,6 +116,14 @@ def test_perfusion_ends_with_the_value() -> None:
     assert notices(feed(decoder, [("", gone)])) == [("low_perfusion", False)]
 
 
+def test_perfusion_ends_when_the_finger_is_gone() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    feed(decoder, [("", packet(Flag.LOW_PERFUSION))])
+    gone = with_status(dict.fromkeys(range(25), 0x08), without_pulse(packet()))
+    changed = [("low_perfusion", False), ("sensor_off", True)]
+    assert notices(feed(decoder, [("", gone)])) == changed
+
+
 def test_worst_perfusion_of_a_packet_counts() -> None:
     both = with_status({3: 0x06, 20: 0x04}, PUBLISHED)
     assert numerics(decode(DRIVER, both))[0].flags == {Flag.LOW_PERFUSION}
@@ -132,7 +143,7 @@ def test_wave_is_timed_by_counting_samples() -> None:
         waves += waveforms(decoder.feed(chunk))
     starts = [wave.start_us for wave in waves]
     assert starts[0] == T0 - round(25 / 75 * US)
-    assert {round((b - a) / 1000) for a, b in zip(starts, starts[1:], strict=False)} == {333}
+    assert {round((b - a) / 1000) for a, b in pairwise(starts)} == {333}
     assert waves[0].rate_hz == 75.0
     assert np.array_equal(waves[0].values, np.full(25, 102, np.float32))
 
@@ -157,6 +168,12 @@ def test_a_damaged_packet_costs_itself_and_counts_once(fault: str) -> None:
     events = feed(decoder, [("", good + damaged + good + good)])
     assert len(waveforms(events)) == 3
     assert decoder.rejected == (2 if fault == "doubled byte" else 1)
+
+
+def test_every_break_counts() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    feed(decoder, [("", (packet() + b"\x55") * 5)])
+    assert decoder.rejected == 5
 
 
 def test_joining_in_mid_packet_waits_for_the_next_one() -> None:

@@ -73,10 +73,10 @@ def test_an_unknown_driver_is_answered_with_the_nearest(asked: str, meant: str) 
 
 
 def test_an_unknown_driver_that_is_like_none_suggests_none() -> None:
-    with pytest.raises(ConfigError, match="there is no driver 'xyzzy'$"):
+    with pytest.raises(ConfigError, match=r"there is no driver 'xyzzy'$"):
         registry.get("xyzzy")
 
 
 def test_an_unknown_scheme_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match='did you mean "serial".*known are .*socket'):
+    with pytest.raises(ConfigError, match=r'did you mean "serial".*known are .*socket'):
         registry.transport("seriall:///dev/ttyUSB0")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -70,7 +71,7 @@ def test_hello_then_snapshot_then_news(path: Path) -> None:
     run(main())
 
 
-def test_the_feed_file_is_private_and_goes_with_the_station(path: Path) -> None:
+def test_the_feed_file_is_private_and_ends_with_the_station(path: Path) -> None:
     async def main() -> None:
         async with Station(path).server as server:
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
@@ -80,7 +81,8 @@ def test_the_feed_file_is_private_and_goes_with_the_station(path: Path) -> None:
             assert contents["v"] == wire.VERSION
             assert len(contents["token"]) >= 32
             assert os.listdir(path.parent) == [path.name]
-        assert os.listdir(path.parent) == []
+        with pytest.raises(FeedError, match="no station is running"):
+            feed_file.read(path)
 
     run(main())
 
@@ -113,6 +115,50 @@ def test_a_feed_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> N
             await station.server.start()
 
     run(main())
+
+
+def test_on_a_full_disk_the_last_station_s_file_is_written_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with Station(path).server:
+            pass
+        kept = os.stat(path).st_ino
+        monkeypatch.setattr("tempfile.mkstemp", full_disk)
+        async with Station(path).server as server:
+            assert feed_file.read(path).port == server.port
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+            assert os.stat(path).st_ino == kept
+
+    run(main())
+
+
+def test_on_a_full_disk_a_first_station_runs_and_is_found_when_there_is_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        monkeypatch.setattr("vitals.feed.ANNOUNCE_S", 0.01)
+        tries: list[object] = []
+
+        def full(**named: object) -> None:
+            tries.append(named)
+            full_disk()
+
+        with monkeypatch.context() as disk:
+            disk.setattr("tempfile.mkstemp", full)
+            server = Station(path).server
+            await server.start()
+            await until(lambda: len(tries) > 2)
+            assert os.listdir(path.parent) == []
+        await until(path.exists)
+        assert feed_file.read(path).port == server.port
+        await server.close()
+
+    run(main())
+
+
+def full_disk(**_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def fill(path: Path, **options: Any) -> int:
         cuff_at = T0 - US
         value_of = Numeric("cuff", key, T0 + 5 * US, value, device_at_us=cuff_at)
         writer.put_numeric("session-a", seq, value_of)
+        until(lambda: writer.health().queued == 0)  # so that every record is the same
     for number in range(10):
         seq += 1
         writer.put_audit(audit(seq, "alarm" if number % 2 else "note", command_id=f"c{number}"))

@@ -134,6 +134,22 @@ def test_a_new_sample_among_sealed_ones_is_set_aside(
     assert Reader(path).numerics("session-a", "spo2").at_us.size == 41
 
 
+def test_a_sample_that_comes_after_its_seal_is_set_aside_without_a_restart(
+    path: Path, opened: Callable[..., Writer]
+) -> None:
+    writer = opened()
+    writer.put_numeric("session-a", 5, spo2(0))
+    until(lambda: writer.health().queued == 0)
+    writer.put_audit(audit(6), session=session(ended_us=T0 + 60 * US))
+    until(lambda: _seals(path))
+    writer.put_numeric("session-a", 4, spo2(-1))
+    writer.put_numeric("session-a", 5, spo2(0))
+    until(lambda: writer.health().queued == 0)
+    assert (writer.health().refused, writer.health().repeated) == (1, 1)
+    assert writer.close()
+    assert verify(path).ok
+
+
 def test_sessions_are_sealed_apart(path: Path) -> None:
     fill(path)
     for uuid, rows in (("session-a", 40 + 40 + 3), ("session-b", 40 + 40)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -29,6 +30,7 @@ from tests.store.build import (
 )
 from vitals.model import Numeric
 from vitals.store import commit
+from vitals.store.connection import select
 from vitals.store.pace import WriterSettings
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord
@@ -227,6 +229,15 @@ def test_a_commit_that_hangs_is_noticed_without_the_thread(path: Path) -> None:
     assert writer.close()
 
 
+def test_not_recording_never_outlasts_its_cause(path: Path) -> None:
+    states = States()
+    writer = opened(path, on_state=states)
+    writer._state.report(False, "said while the commit was just coming through")
+    assert not writer.stalled(time.monotonic())
+    assert states.told[-1] == (True, "")
+    writer.close()
+
+
 def test_a_thread_that_died_is_noticed(path: Path) -> None:
     states = States()
     writer = Writer(path, on_state=states, settings=FAST)  # never started
@@ -280,6 +291,76 @@ def test_a_damaged_file_at_the_start_is_set_aside_and_the_trail_says_so(path: Pa
     assert verify(path).ok
 
 
+def _spoil(path: Path, table: str) -> None:
+    """Overwrites the leaves of one table."""
+    connection = raw(path)
+    leaves = select(
+        connection,
+        "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf'",
+        (table,),
+    )
+    connection.close()
+    content = bytearray(path.read_bytes())
+    for (page,) in leaves:
+        content[(page - 1) * 4096 : page * 4096] = b"\x5a" * 4096
+    path.write_bytes(content)
+
+
+def test_an_open_session_goes_on_when_the_damage_is_elsewhere(path: Path) -> None:
+    last = fill(path)
+    _spoil(path, "numeric")
+    writer = Writer(path, now_us=lambda: T0, settings=FAST)
+    assert writer.quarantined is not None
+    assert writer.last_seq() > 10**15 > last
+    assert writer.station == station()
+    writer.start()
+    writer.put_numeric("session-a", writer.last_seq() + 1, spo2(0))
+    assert writer.close()
+    reader = Reader(path)
+    assert reader.sessions() == [SessionRecord(session(), "Europe/Berlin", "limits", "rooms")]
+    assert reader.audit(None)[0].body["sessions"] == ["session-a"]
+    assert reader.numerics("session-a", "spo2").at_us.size == 1
+    assert verify(path).ok
+    assert len(Reader(writer.quarantined).audit("session-a")) > 10
+
+
+def test_a_session_that_the_trail_does_not_confirm_does_not_go_on(path: Path) -> None:
+    fill(path)
+    connection = raw(path)
+    connection.execute("UPDATE session SET subject_ref = 'P-018' WHERE uuid = 'session-a'")
+    connection.execute("UPDATE station SET anchor_us = 5")
+    connection.close()
+    _spoil(path, "numeric")
+    writer = Writer(path, settings=FAST)
+    assert writer.station is None
+    assert writer.close()
+    assert Reader(path).sessions() == []
+    assert verify(path).ok
+
+
+def test_a_new_file_that_cannot_be_begun_at_once_is_begun_later(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(path)
+    _spoil(path, "numeric")
+    whole, full = commit.Committer.start_anew, [apsw.FullError("database or disk is full")]
+
+    def fails_once(self: commit.Committer, *args: Any) -> None:
+        if full:
+            raise full.pop()
+        whole(self, *args)
+
+    monkeypatch.setattr(commit.Committer, "start_anew", fails_once)
+    writer = Writer(path, now_us=lambda: T0, settings=FAST)
+    writer.start()
+    seq, done = writer.last_seq(), Done()
+    writer.put_audit(audit(seq), done.of(seq))
+    until(lambda: done.answers == [(seq, True)])
+    assert writer.close()
+    assert Reader(path).audit(None)[0].kind == "quarantine"
+    assert verify(path).ok
+
+
 def test_damage_found_while_writing_moves_the_session_to_a_new_file(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +380,7 @@ def test_damage_found_while_writing_moves_the_session_to_a_new_file(
     until(lambda: done.answers == [(3, True)])
     assert writer.close()
     assert writer.quarantined is not None
+    assert Path(f"{writer.quarantined}-wal").stat().st_size > 0  # its log is kept as it was
     old, new = Reader(writer.quarantined), Reader(path)
     assert old.sessions() == [SessionRecord(session(), "Europe/Berlin", "limits", "rooms")]
     texts = ("Europe/Berlin", "limits", "rooms")
@@ -345,7 +427,7 @@ def test_a_record_that_cannot_be_opened_yet_is_opened_when_it_can(
         release, word = other.close, "locked the record"
     else:
         first = Writer(path)
-        release, word = first.close, "another station (process "
+        release, word = first.close, f"another station (process {os.getpid()})"
     states, done = States(), Done()
     writer = Writer(path, settings=FAST, on_state=states)
     assert writer.last_seq() > 10**15

@@ -249,6 +249,22 @@ def test_in_an_encrypted_record_every_flipped_bit_is_found(path: Path) -> None:
     assert verify(path, key=KEY).ok
 
 
+def test_an_index_that_leads_astray_is_found(path: Path) -> None:
+    fill(path)
+    connection = raw(path)
+    ((page,), *_) = select(
+        connection, "SELECT pageno FROM dbstat WHERE name = 'numeric_by_time' AND pagetype = 'leaf'"
+    )
+    connection.close()
+    content, at_us = path.read_bytes(), (T0 + 20 * US).to_bytes(8, "big")
+    offset = content.find(at_us, (page - 1) * 4096, page * 4096)
+    assert offset > 0
+    before = _dump(path)
+    _flip(path, offset + 7, 0)
+    assert _dump(path) == before
+    assert "structure is damaged" in verify(path).broken
+
+
 def test_a_file_cut_short_anywhere_is_found(path: Path) -> None:
     fill(path)
     whole = path.read_bytes()

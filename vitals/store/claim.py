@@ -24,6 +24,10 @@ else:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+class RecordInUse(RecordUnavailable):
+    """Another process writes this record."""
+
+
 class Claim:
     """Held as long as this process writes the record."""
 
@@ -31,7 +35,8 @@ class Claim:
         """Takes the claim.
 
         Raises:
-            RecordUnavailable: another process has it, or the folder cannot be written.
+            RecordInUse: another process has it.
+            RecordUnavailable: the folder cannot be written.
         """
         path = Path(f"{record}.lock")
         try:
@@ -45,7 +50,7 @@ class Claim:
         except OSError as error:
             owner = os.read(self._handle, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(self._handle)
-            raise RecordUnavailable(
+            raise RecordInUse(
                 f"{record}: another station (process {owner}) writes this record; stop it"
             ) from error
         self._sign()

@@ -54,8 +54,9 @@ class Opened:
 
 def explain(error: Exception, path: Path) -> str:
     """One sentence for a person: what happened to the record, and what to do."""
+    full = getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE
     for kind, text in _SENTENCES:
-        if isinstance(error, kind):
+        if isinstance(error, kind) or (full and kind is apsw.FullError):
             return text.format(path=path, folder=path.parent, error=error)
     return f"{path}: the record failed ({error}); check the disk"
 
@@ -88,6 +89,11 @@ def select(
 def is_damage(error: Exception) -> bool:
     """Whether an error means that the file's content is broken."""
     return isinstance(error, _DAMAGE)
+
+
+def is_explained(error: Exception) -> bool:
+    """Whether `explain` says all that there is to say."""
+    return isinstance(error, (StoreError, *_PASSING))
 
 
 def check_version(version: str | None = None) -> None:
@@ -151,7 +157,7 @@ def open_for_reading(path: Path | str, *, key: bytes | None = None) -> apsw.Conn
         raise StoreError(f"{path}: there is no such record; check the path")
 
     def connect() -> apsw.Connection:
-        connection = _connect(path, key, apsw.SQLITE_OPEN_READONLY)
+        connection = _connect_reader(path, key)
         try:
             version = _identify(connection, path, len(MIGRATIONS))
             if version < len(MIGRATIONS):
@@ -224,13 +230,29 @@ def _open(
     return connection, copied
 
 
-def _connect(path: Path, key: bytes | None, flags: int) -> apsw.Connection:
+def _connect_reader(path: Path, key: bytes | None) -> apsw.Connection:
+    """Reads a record as it lies there where nothing can be put beside it, as WAL wants it.
+
+    Only one that needs no log: in a folder or on a disk that takes no file.
+    """
+    log = Path(f"{path}-wal")
+    whole = not log.exists() or log.stat().st_size == 0
+    as_it_lies = f"{path.resolve().as_uri()}?immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY
+    if whole and not os.access(path.parent, os.W_OK):
+        return _connect(path, key, flags | apsw.SQLITE_OPEN_URI, as_it_lies)
+    try:
+        return _connect(path, key, flags)
+    except (apsw.IOError, apsw.CantOpenError, apsw.FullError):
+        if not whole:
+            raise
+        return _connect(path, key, flags | apsw.SQLITE_OPEN_URI, as_it_lies)
+
+
+def _connect(path: Path, key: bytes | None, flags: int, uri: str = "") -> apsw.Connection:
     if key is not None and len(key) != 32:
         raise StoreError(f"{path}: the key has {len(key)} bytes, it must have 32")
-    name = str(path)
-    on_a_shelf = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-    if flags == apsw.SQLITE_OPEN_READONLY and on_a_shelf:  # WAL wants files beside it otherwise
-        name, flags = f"{path.resolve().as_uri()}?immutable=1", flags | apsw.SQLITE_OPEN_URI
+    name = uri or str(path)
     connection = apsw.Connection(name, flags=flags)
     try:
         # Closing folds the log into the file and deletes it: not before the file is known good.

@@ -29,6 +29,10 @@ _WAVE = (
 )
 
 
+_Row = tuple[str, tuple[Any, ...]]
+"""A session's uuid and the values to insert."""
+
+
 class Refused(ValueError):
     """A row that can never be stored; says why."""
 
@@ -66,28 +70,29 @@ class Samples:
     def put(self, samples: Iterable[Sample]) -> int:
         """Stores samples, packets of a waveform joined to blocks; returns how many are repeats."""
         packets: list[waves.Packet] = []
-        numerics: list[tuple[str, tuple[Any, ...]]] = []
+        numerics: list[_Row | None] = []
         for sample in samples:
             if isinstance(sample.value, Numeric):
-                numerics += self._numeric(sample, sample.value)
+                numerics.append(self._numeric(sample, sample.value))
             else:
                 packets.append(waves.Packet(sample.seq, sample.session, sample.value))
-        blocks = [row for block in waves.blocks(packets) for row in self._wave(block)]
+        blocks = [self._wave(block) for block in waves.blocks(packets)]
         return self._insert(_NUMERIC, numerics) + self._insert(_WAVE, blocks)
 
-    def _insert(self, sql: str, values: list[tuple[str, tuple[Any, ...]]]) -> int:
+    def _insert(self, sql: str, rows: list[_Row | None]) -> int:
         before = self._connection.total_changes()
-        self._connection.executemany(sql, [row for _, row in values])
-        for uuid, row in values:
-            self._sealer.saw(uuid, row[0])
-        return len(values) - (self._connection.total_changes() - before)
+        new = [row for row in rows if row is not None]
+        self._connection.executemany(sql, [values for _, values in new])
+        for uuid, values in new:
+            self._sealer.saw(uuid, values[0])
+        return len(rows) - (self._connection.total_changes() - before)
 
-    def _numeric(self, sample: Sample, value: Numeric) -> Iterable[tuple[str, tuple[Any, ...]]]:
+    def _numeric(self, sample: Sample, value: Numeric) -> _Row | None:
         session_id, _ = self.session(sample.session)
         if self._is_sealed(sample.session, session_id, sample.seq, "numeric"):
-            return
+            return None
         known = value.value is not None and math.isfinite(value.value)
-        row = (
+        return sample.session, (
             sample.seq,
             self._channel(session_id, value),
             value.at_us,
@@ -96,15 +101,14 @@ class Samples:
             ",".join(sorted(value.flags)),
             value.device_at_us,
         )
-        yield sample.session, row
 
-    def _wave(self, block: waves.Packet) -> Iterable[tuple[str, tuple[Any, ...]]]:
+    def _wave(self, block: waves.Packet) -> _Row | None:
         session_id, _ = self.session(block.session)
         if self._is_sealed(block.session, session_id, block.seq, "wave"):
-            return
+            return None
         wave = block.wave
         coded = waves.encode(wave.values)
-        row = (
+        return block.session, (
             block.seq,
             self._channel(session_id, wave),
             wave.start_us,
@@ -115,7 +119,6 @@ class Samples:
             coded.data,
             _CODES[wave.quality],
         )
-        yield block.session, row
 
     def _is_sealed(self, uuid: str, session_id: int, seq: int, table: str) -> bool:
         """Whether a sealed row comes again; a new one among sealed ones would break the seal."""

@@ -20,7 +20,7 @@ from vitals.model import Numeric, Session, Waveform
 from vitals.store.audit import canonical
 from vitals.store.backlog import Backlog, Batch, Entry, Sample
 from vitals.store.commit import Outcome
-from vitals.store.connection import RecordUnavailable, explain
+from vitals.store.connection import RecordUnavailable, explain, is_explained
 from vitals.store.pace import Pace, WriterSettings
 from vitals.store.record_file import RecordFile
 from vitals.store.recording import Disk, Health, RecordingState
@@ -296,7 +296,9 @@ class Writer:
             self._file.stored(batch.entries)
         except Exception as error:
             if self._pace.failing_since is None:
-                _log.warning("the record failed and will be tried again", exc_info=error)
+                unforeseen = None if is_explained(error) else error
+                trouble = explain(error, self._file.path)
+                _log.warning("%s; it is tried again", trouble, exc_info=unforeseen)
             self._failed(error)
             return
         self._commits += 1
