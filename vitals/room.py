@@ -43,6 +43,10 @@ from vitals.session.permissions import may
 
 DEFLATED_S = 30.0
 """A cuff rests this long before a failed reading is repeated."""
+RESUMED_S = 60.0
+"""After a restart nothing is measured for so long: the cuff may still be at it."""
+NO_VALUE = "the monitor gave no valid pressure"
+LINK_LOST = "the link was lost while measuring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,9 @@ class Room:
         self._nibp_failures = 0
         self._nibp_failed: Notice | None = None
         self._measuring: dict[str, int] = {}
+        self._measured_us = 0
+        self._marked_us = 0
+        self._readings_us: list[int] = []
         self._asked: set[str] = set()
         self._ask_after_us = 0
         self._store: StoreState | None = None
@@ -168,6 +175,8 @@ class Room:
             nibp_failures=self._nibp_failures,
             nibp_failed=self._nibp_failed,
             measuring_us=measuring_us,
+            measured_us=self._measured_us,
+            marked_us=self._marked_us,
             due=tuple(self.due),
             store=self._store,
             slack_us=self._slack_us,
@@ -187,6 +196,8 @@ class Room:
 
     def _numeric(self, now_us: int, numeric: Numeric) -> list[Output]:
         if numeric.value is None or numeric.quality is Quality.INVALID:
+            if numeric.channel == "nibp_sys":
+                self._failed(now_us, Notice(numeric.device, now_us, "nibp_failed", True, NO_VALUE))
             return []
         if not self._take_source(now_us, numeric):
             return []
@@ -195,7 +206,8 @@ class Room:
         outputs: list[Output] = []
         if numeric.channel == "nibp_sys":
             self._nibp_failures, self._nibp_failed = 0, None
-            self._measuring.pop(numeric.device, None)
+            self._end_measuring(now_us, numeric.device)
+            self._readings_us.append(numeric.at_us)
             outputs += self.due.reading(numeric.at_us)
         if self.session is not None:
             outputs += self._engine.sample(now_us, numeric)
@@ -222,19 +234,27 @@ class Room:
             if notice.active:
                 self._measuring.setdefault(notice.device, now_us)
             else:
-                self._measuring.pop(notice.device, None)
+                self._end_measuring(now_us, notice.device)
         elif notice.code == "nibp_failed":
-            self._nibp_failures += 1
-            self._nibp_failed = replace(notice, at_us=now_us)
-            self._measuring.pop(notice.device, None)
-            if self._nibp_failures == 1:
-                self._asked.clear()
-                self._ask_after_us = now_us + round(DEFLATED_S * US)
+            self._failed(now_us, notice)
             return
         if notice.active:
             self._notices.setdefault(key, replace(notice, at_us=now_us))
         else:
             self._notices.pop(key, None)
+
+    def _failed(self, now_us: int, notice: Notice) -> None:
+        """A reading failed; the first time it is asked for again once the cuff has rested."""
+        self._nibp_failures += 1
+        self._nibp_failed = replace(notice, at_us=now_us)
+        self._end_measuring(now_us, notice.device)
+        if self._nibp_failures == 1:
+            self._asked.clear()
+            self._ask_after_us = now_us + round(DEFLATED_S * US)
+
+    def _end_measuring(self, now_us: int, device: str) -> None:
+        if self._measuring.pop(device, None) is not None:
+            self._measured_us = now_us
 
     def _link(self, now_us: int, link: Link) -> None:
         self._links[link.device] = link
@@ -242,7 +262,8 @@ class Room:
             self._link_since_us.pop(link.device, None)
             return
         self._link_since_us.setdefault(link.device, now_us)
-        self._measuring.pop(link.device, None)
+        if link.device in self._measuring:
+            self._failed(now_us, Notice(link.device, now_us, "nibp_failed", True, LINK_LOST))
         # A device that cannot be heard reports nothing: what it said last is no longer known.
         for key in [key for key in self._notices if key[0] == link.device]:
             del self._notices[key]
@@ -307,16 +328,21 @@ class Room:
         if any("spo2" in device.channels for device in self.devices.values()):
             self._spo2_us = now_us
         self._asked.clear()
-        self._ask_after_us = 0
+        self._ask_after_us = self._marked_us = self._measured_us = 0
+        self._readings_us.clear()
         self.due = DueList(schedule.baseline(self.id, now_us))
         return list(self.due)
 
-    def dosed(self, session: Session, dose_us: int) -> tuple[Session, list[Due]]:
-        """The dose starts the clocks."""
+    def dosed(self, session: Session, dose_us: int, marked_us: int) -> tuple[Session, list[Due]]:
+        """The dose starts the clocks, at `marked_us` perhaps later than it was given."""
+        self._marked_us = marked_us
         name, self._phase_end_us = schedule.phase(session.route, dose_us, dose_us)
         self.session = session = replace(session, dose_us=dose_us, phase=name)
         changed = self.due.drop_open("nibp-baseline")
-        return session, changed + self.due.add(schedule.after_dose(self.id, session.route, dose_us))
+        changed += self.due.add(schedule.after_dose(self.id, session.route, dose_us))
+        for at_us in self._readings_us:  # taken between the dose and its mark
+            changed += self.due.reading(at_us) if at_us >= dose_us else []
+        return session, changed
 
     def ended(self) -> None:
         """The session is closed: live values only."""
@@ -334,6 +360,7 @@ class Room:
             name, self._phase_end_us = schedule.phase(session.route, session.dose_us, now_us)
             self.session = session = replace(session, phase=name)
         self.due.restore(resume.due)
+        self._ask_after_us = now_us + round(RESUMED_S * US)
         self._engine.restore(resume.alarms)
         self._restore_conditions(resume.alarms)
         return [SessionChange(now_us, session, "resumed"), *self.due.advance(now_us)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,8 +53,10 @@ LOW = Rule("low", "spo2", "low", (Level(Priority.LOW, 92, hold_s=0, clear=92),),
         (SHORT, "87x2 95x5 ack", "0:pending 1:active/high 4:latched 6.5:idle"),
         # the latched one comes back
         (SHORT, "87x2 95x5 87x2", "0:pending 1:active/high 4:latched 8:active/high"),
-        # HIGH falls to MEDIUM only through a person: it stays at the level nobody has seen
-        (SHORT, "87x2 91x6", "0:pending 1:active/high 4:latched"),
+        # HIGH falls to MEDIUM only through a person: the condition lasts, nobody has seen it
+        (SHORT, "87x2 91x6", "0:pending 1:active/high 4:level-fell"),
+        (SHORT, "87x2 91x4 ack", "0:pending 1:active/high 4:level-fell 5.5:active/medium"),
+        (SHORT, "87x2 91x4 95x3", "0:pending 1:active/high 4:level-fell 8:latched"),
         (SHORT, "87x2 ack 91x4", "0:pending 1:active/high 1.5:acknowledged 4:active/medium"),
         # LOW does not latch
         (LOW, "91 95", "0:active/low 1:idle"),
@@ -75,6 +79,39 @@ def test_transitions(rule: Rule, series: str, expected: str) -> None:
 )
 def test_spo2_of_the_shipped_profile(series: str, expected: str) -> None:
     assert run(SPO2, series) == expected
+
+
+def test_a_new_high_below_a_latched_worse_one_is_active_and_sounds_although_that_was_paused() -> (
+    None
+):
+    alarm = RoomAlarm("room-1", SPO2)
+    first = run(SPO2, "97 75x3 pause 97x15", alarm=alarm)
+    assert first.endswith("latched")
+    assert not alarm.alarm.sounding
+    changes = [c for s in range(12) for c in alarm.sample(T0_US + (30 + s) * US, 86.0)]
+    assert [words(c) for c in changes] == ["active/high"]
+    assert changes[0].at_us == T0_US + 40 * US
+    assert alarm.alarm.sounding
+    assert alarm.alarm.text == "SpO2 86 < 88"
+
+
+def test_an_unseen_worse_level_keeps_its_priority_while_a_milder_one_lasts() -> None:
+    alarm = RoomAlarm("room-1", SPO2)
+    run(SPO2, "97 75x3 84x40", alarm=alarm)
+    assert (alarm.alarm.condition, alarm.alarm.sounding) == ("active", True)
+    assert alarm.alarm.text == "SpO2 84 < 88"
+
+
+def test_a_restored_alarm_of_a_level_that_the_profile_no_longer_has_goes_on() -> None:
+    alarm = RoomAlarm("room-1", SPO2)
+    run(SPO2, "97 75x3", alarm=alarm)
+    assert alarm.alarm.level == 2
+    fewer = RoomAlarm("room-1", replace(SPO2, levels=SPO2.levels[:2]))
+    fewer.restore(alarm.alarm)
+    assert fewer.alarm.sounding
+    for second in range(20):
+        fewer.sample(T0_US + (100 + second) * US, 97.0)
+    assert fewer.alarm.condition == "latched"
 
 
 def test_rule_3_acknowledged_sounds_again_after_180_s_at_medium_and_120_s_at_high() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from vitals.alarms.technical import Fact
 from vitals.alarms.track import Track
 from vitals.model import US, Alarm, AlarmChange, Priority, Rule
 
@@ -27,8 +28,9 @@ class RoomAlarm:
         self.tracks = [Track(level, rule.side, slack_us) for level in rule.levels]
         self.next_us = NEVER
         """When something will next happen by itself."""
+        self._met = -1
         self._last_us: int | None = None
-        self._fact: tuple[object, ...] = ()
+        self._fact: tuple[Fact | None, int | None] | None = None
         self._value: float | None = None
         self._text = ""
         self._changes: list[AlarmChange] = []
@@ -49,39 +51,26 @@ class RoomAlarm:
             self._change(at_us, "new reading", acked_by="", acked_us=None, value=value)
         return self._take()
 
-    def technical(
-        self, now_us: int, since_us: int | None, text: str, *, dose_us: int | None, worst: int = 99
-    ) -> list[AlarmChange]:
-        """A technical condition present since `since_us` (None = absent).
-
-        `dose_us`: when the dose was given; `worst`: highest level that may be reached.
-        """
-        fact = (since_us, text, dose_us, worst)
-        if fact == self._fact and self.next_us > now_us:
+    def technical(self, now_us: int, fact: Fact | None, dose_us: int | None) -> list[AlarmChange]:
+        """A technical condition that is present (None = absent); `dose_us`: time of the dose."""
+        if (fact, dose_us) == self._fact and self.next_us > now_us:
             return []
-        self._fact = fact
+        self._fact = (fact, dose_us)
         self._run_until(now_us)
         for index, track in enumerate(self.tracks):
-            track.condition(now_us, self._since(track, index <= worst, since_us, dose_us))
-        self._text = text
+            waits = track.level.after_dose and dose_us is None
+            if fact is None or index > fact.worst or waits:
+                track.condition(now_us, None)
+            else:
+                dosed_us = dose_us if dose_us and track.level.after_dose else 0
+                track.condition(now_us, fact.since_us, max(fact.not_before_us, dosed_us))
+        self._text = "" if fact is None else fact.text
         self._schedule()
         self._run_until(now_us)
         self._settle(now_us)
-        if text and self.alarm.condition == "active" and text != self.alarm.text:
-            self._change(now_us, "cause changed", text=text)
+        if self._text and self.alarm.condition == "active" and self._text != self.alarm.text:
+            self._change(now_us, "cause changed", text=self._text)
         return self._take()
-
-    @staticmethod
-    def _since(
-        track: Track, allowed: bool, since_us: int | None, dose_us: int | None
-    ) -> int | None:
-        if since_us is None or not allowed:
-            return None
-        if not track.level.after_dose:
-            return since_us
-        if dose_us is None:
-            return None
-        return max(since_us, dose_us - round(track.level.hold_s * US))
 
     def advance(self, now_us: int) -> list[AlarmChange]:
         """Lets time pass: delays end, an acknowledged alarm sounds again, a pause ends."""
@@ -94,13 +83,12 @@ class RoomAlarm:
         """Silences this alarm at this level; what only latches ends (rules 3, 5)."""
         alarm = self.alarm
         if alarm.condition == "latched":
-            level = self._met_level()
-            if level < 0:
-                self._end(now_us, "acknowledged", actor)
-            else:
-                self._to_level(now_us, level, "acknowledged", actor, keep=True)
+            self._end(now_us, "acknowledged", actor)
         elif alarm.condition == "active" and not alarm.acked_by:
-            self._change(now_us, "acknowledged", actor, acked_by=actor, acked_us=now_us)
+            if self._met < alarm.level:  # a higher level that has ended meanwhile is now seen
+                self._to_level(now_us, self._met, "acknowledged", actor, keep=True)
+            else:
+                self._change(now_us, "acknowledged", actor, acked_by=actor, acked_us=now_us)
         return self._take()
 
     def pause(self, now_us: int, actor: str) -> list[AlarmChange]:
@@ -122,16 +110,21 @@ class RoomAlarm:
             self._end(now_us, cause, actor)
         for track in self.tracks:
             track.restart(met=False)
+        self._met = -1
         return self._take()
 
     def restore(self, alarm: Alarm) -> None:
         """After a restart: what was active stays so, pending delays start anew (rule 8)."""
         if alarm.condition in ("idle", "pending"):
             alarm = replace(Alarm(alarm.room, alarm.rule), rule_state=alarm.rule_state)
+        # The profile may have lost levels meanwhile: the alarm then goes on at the worst one left.
+        if alarm.level >= len(self.tracks):
+            alarm = replace(alarm, level=len(self.tracks) - 1)
         self.alarm, self._value, self._text = alarm, alarm.value, alarm.text
+        self._met = alarm.level if alarm.condition == "active" else -1
         for index, track in enumerate(self.tracks):
             track.restart(met=alarm.condition == "active" and index <= alarm.level)
-        self._fact = ()
+        self._fact = None
         self._schedule()
 
     # --- the state machine ----------------------------------------------------------------
@@ -178,33 +171,33 @@ class RoomAlarm:
 
     def _settle(self, at_us: int) -> None:
         """Brings the alarm in line with its tracks."""
-        met = self._met_level()
-        alarm = self.alarm
-        if met < 0:
-            if alarm.condition == "active":
-                self._fall(at_us, met)
-            elif alarm.condition in ("idle", "pending"):
-                self._pend(at_us)
-        elif alarm.condition in ("idle", "pending"):
-            self._to_level(at_us, met, "condition met")
-        elif met > alarm.level:
+        before, self._met = self._met, self._met_level()
+        if self._met > before:
             # Rule 2: a rise in level cancels acknowledgement and pause, and sounds at once.
-            self._to_level(at_us, met, "level rose")
-        elif met < alarm.level:
-            self._fall(at_us, met)
-        elif alarm.condition == "latched":
-            self._to_level(at_us, met, "condition met again")
+            causes = {"active": "level rose", "latched": "condition met again"}
+            cause = causes.get(self.alarm.condition, "condition met")
+            self._to_level(at_us, max(self._met, self._unseen()), cause)
+        elif self._met < before:
+            self._fall(at_us)
+        elif self._met < 0 and self.alarm.condition in ("idle", "pending"):
+            self._pend(at_us)
 
-    def _fall(self, at_us: int, met: int) -> None:
-        """The level in force has ended; HIGH and MEDIUM wait for a person (rule 5)."""
+    def _unseen(self) -> int:
+        """The latching level that nobody has acknowledged yet, -1 when there is none (rule 5)."""
         alarm = self.alarm
-        if self.rule.levels[alarm.level].latching and not alarm.acked_by:
-            if alarm.condition != "latched":
+        waits = alarm.condition in ("active", "latched") and not alarm.acked_by
+        return alarm.level if waits and self.rule.levels[alarm.level].latching else -1
+
+    def _fall(self, at_us: int) -> None:
+        """A level has ended; a latching one that nobody has seen keeps its priority."""
+        unseen = self._unseen()
+        if self._met < 0:
+            if unseen < 0:
+                self._end(at_us, "condition ended")
+            else:
                 self._change(at_us, "condition ended, latched", condition="latched")
-        elif met >= 0:
-            self._to_level(at_us, met, "level fell", keep=True)
         else:
-            self._end(at_us, "condition ended")
+            self._to_level(at_us, max(self._met, unseen), "level fell", keep=True)
 
     def _pend(self, at_us: int) -> None:
         if self.rule.side == "technical":
@@ -229,7 +222,11 @@ class RoomAlarm:
     def _to_level(
         self, at_us: int, level: int, cause: str, actor: str = "", *, keep: bool = False
     ) -> None:
-        """Makes `level` the one in force; `keep` what people have done about the alarm."""
+        """Makes `level` the one in force; `keep` what people have done about the alarm.
+
+        Value, limit and text are those of the level that is met now, which is lower while a
+        higher one waits to be seen.
+        """
         alarm = self.alarm
         new = alarm.condition in ("idle", "pending")
         acts: dict[str, object] = {
@@ -239,6 +236,7 @@ class RoomAlarm:
             acts = {"acked_by": alarm.acked_by or actor, "acked_us": alarm.acked_us}
             if actor:
                 acts["acked_us"] = at_us
+        says = self._met if self._met >= 0 else level
         self._change(
             at_us,
             cause,
@@ -248,8 +246,8 @@ class RoomAlarm:
             priority=self.rule.levels[level].priority,
             onset_us=at_us if new else alarm.onset_us,
             value=self._value,
-            limit=self.rule.levels[level].limit,
-            text=self._message(level),
+            limit=self.rule.levels[says].limit,
+            text=self._message(says),
             **acts,
         )
 

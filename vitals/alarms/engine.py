@@ -48,13 +48,7 @@ class Engine:
         present = {fact.rule: fact for fact in facts}
         changes = []
         for alarm in self._technical:
-            fact = present.get(alarm.rule.id)
-            if fact is None:
-                changes += alarm.technical(now_us, None, "", dose_us=dose_us)
-            else:
-                changes += alarm.technical(
-                    now_us, fact.since_us, fact.text, dose_us=dose_us, worst=fact.worst
-                )
+            changes += alarm.technical(now_us, present.get(alarm.rule.id), dose_us)
         return changes
 
     def advance(self, now_us: int) -> list[AlarmChange]:
@@ -65,10 +59,9 @@ class Engine:
         changes = [change for alarm in due for change in alarm.advance(now_us)]
         return sorted(changes, key=lambda change: change.at_us)
 
-    def acknowledge(self, now_us: int, rule: str, actor: str) -> list[AlarmChange] | None:
-        """Acknowledges one alarm; None when there is no such rule."""
-        alarm = self._alarms.get(rule)
-        return None if alarm is None else alarm.acknowledge(now_us, actor)
+    def acknowledge(self, now_us: int, rule: str, actor: str) -> list[AlarmChange]:
+        """Acknowledges one alarm."""
+        return self._alarms[rule].acknowledge(now_us, actor)
 
     def pause_audio(self, now_us: int, actor: str) -> list[AlarmChange]:
         """Pauses exactly the alarms that are sounding now."""

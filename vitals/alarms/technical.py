@@ -21,13 +21,14 @@ MEASURING_S = 180.0
 class Fact:
     """A technical condition that is present since `since_us`.
 
-    `worst` caps the level that it may reach by itself.
+    `worst` caps the level that it may reach by itself; no level is met before `not_before_us`.
     """
 
     rule: str
     since_us: int
     text: str
     worst: int = 99
+    not_before_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class RoomFacts:
         notices: active notices by (device, code).
         nibp_failures: failed readings in a row, with the last one's time and reason.
         measuring_us: when the running cuff measurement started.
+        measured_us: when the last one ended.
+        marked_us: when the dose was marked, which may be later than it was given.
         due: the session's due list.
         store: state of the record.
         slack_us: extra patience of a demo that runs faster than real time.
@@ -55,6 +58,8 @@ class RoomFacts:
     nibp_failures: int
     nibp_failed: Notice | None
     measuring_us: int | None
+    measured_us: int
+    marked_us: int
     due: tuple[Due, ...]
     store: StoreState | None
     slack_us: int = 0
@@ -105,8 +110,12 @@ def _overdue(room: RoomFacts, now_us: int) -> Iterator[Fact]:
     owed = [due for due in room.due if due.state in ("due", "overdue")]
     if not owed:
         return
-    measuring_us = room.measuring_us
-    if measuring_us is not None and now_us - measuring_us < MEASURING_S * US:
-        return
+    deferred_us = room.measured_us
+    if room.measuring_us is not None:
+        deferred_us = room.measuring_us + round(MEASURING_S * US)
+        if now_us < deferred_us:
+            return
     first = min(owed, key=lambda due: due.at_us)
-    yield Fact("nibp-overdue", first.at_us, f"{first.label} overdue")
+    # Nobody can have seen an alarm before the dose was marked, or while it was put off.
+    not_before_us = max(room.marked_us, deferred_us)
+    yield Fact("nibp-overdue", first.at_us, f"{first.label} overdue", not_before_us=not_before_us)

@@ -27,6 +27,7 @@ class Track:
     Attributes:
         state: see the module.
         since_us: when the present state's delay started.
+        not_before_us: earliest time at which a technical condition may be met.
         run: consecutive good samples that were out.
     """
 
@@ -35,6 +36,7 @@ class Track:
     slack_us: int = 0
     state: State = "idle"
     since_us: int = 0
+    not_before_us: int = 0
     run: int = 0
 
     @property
@@ -86,12 +88,19 @@ class Track:
         enough = bool(self.level.samples) and self.run >= self.level.samples
         return enough or at_us - self.since_us >= self.level.hold_s * US
 
-    def condition(self, now_us: int, since_us: int | None) -> None:
-        """A technical condition, present since `since_us`; None = absent."""
+    def condition(self, now_us: int, since_us: int | None, not_before_us: int = 0) -> None:
+        """A technical condition, present since `since_us`; None = absent.
+
+        It is not met before `not_before_us`, however long it has lasted.
+        """
+        self.not_before_us = not_before_us
         if since_us is None:
             self.state = "idle"
-        elif self.state != "active" or since_us + self.level.hold_s * US > now_us:
+        elif self.state != "active" or self._met_us(since_us) > now_us:
             self.state, self.since_us = "pending", since_us
+
+    def _met_us(self, since_us: int) -> int:
+        return max(since_us + round(self.level.hold_s * US), self.not_before_us)
 
     def end_us(self, last_us: int | None) -> int | None:
         """When the running delay ends by itself; None if it does not.
@@ -99,12 +108,12 @@ class Track:
         A value that is no longer fresh (`last_us`: last valid one) neither raises nor clears an
         alarm: its delay waits for the next sample. Technical conditions need no samples.
         """
+        if self.side == "technical":
+            return self._met_us(self.since_us) if self.state == "pending" else None
         delays = {"pending": self.level.hold_s, "releasing": self.level.release_s}
         if self.state not in delays:
             return None
         end_us = self.since_us + round(delays[self.state] * US)
-        if self.side == "technical":
-            return end_us
         if last_us is None or end_us - last_us > FRESH_US + self.slack_us:
             return None
         return end_us

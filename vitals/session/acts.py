@@ -40,10 +40,10 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
         raise Refused(
             f"{room.id} already has a session ({room.session.subject_ref}); close it first"
         )
-    subject = str(command.args.get("subject_ref", "")).strip()
+    subject = _text(command, "subject_ref")
     if not _PSEUDONYM.fullmatch(subject):
         raise Refused("give a pseudonym of 1 to 40 letters, digits, spaces or . _ / -")
-    route = str(command.args.get("route", ""))
+    route = _text(command, "route")
     if route not in ROUTES:
         raise Refused(f"route must be one of {', '.join(ROUTES)}")
     session = Session(
@@ -80,9 +80,9 @@ def _dose(room: Room, now_us: int, command: Command) -> list[Output]:
     if session.dose_us is not None:
         raise Refused("the dose is already marked; add a note for anything further")
     at_us = command.args.get("at_us", now_us)
-    if not isinstance(at_us, int) or not session.started_us <= at_us <= now_us:
+    if type(at_us) is not int or not session.started_us <= at_us <= now_us:
         raise Refused("the dose cannot be in the future or before the session began")
-    session, due = room.dosed(session, at_us)
+    session, due = room.dosed(session, at_us, now_us)
     return [SessionChange(at_us, session, "dose", command.actor.name), *due]
 
 
@@ -95,12 +95,21 @@ def _mark(room: Room, now_us: int, command: Command) -> list[Output]:
 
 
 def _acknowledge(room: Room, now_us: int, command: Command) -> list[Output]:
+    """`level` and `onset_us`, where given, say which alarm the person saw."""
     _session(room)
-    rule = str(command.args.get("rule", ""))
-    changes = room.engine.acknowledge(now_us, rule, command.actor.name)
-    if changes is None:
+    rule = _text(command, "rule")
+    if rule not in room.rules:
         raise Refused(f"there is no alarm {rule!r} in {room.id}")
-    return list(changes)
+    alarm = next((alarm for alarm in room.alarms if alarm.rule == rule), None)
+    if alarm is not None:
+        level, onset_us = command.args.get("level"), command.args.get("onset_us")
+        risen = isinstance(level, int) and alarm.level > level
+        other = isinstance(onset_us, int) and alarm.onset_us != onset_us
+        if risen or other:
+            raise Refused(
+                f"the alarm has changed since ({alarm.text}): look again, then acknowledge"
+            )
+    return list(room.engine.acknowledge(now_us, rule, command.actor.name))
 
 
 def _pause_audio(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -110,7 +119,7 @@ def _pause_audio(room: Room, now_us: int, command: Command) -> list[Output]:
 
 def _resume_audio(room: Room, now_us: int, command: Command) -> list[Output]:
     _session(room)
-    rule = str(command.args.get("rule", ""))
+    rule = _text(command, "rule")
     return list(room.engine.resume_audio(now_us, command.actor.name, rule))
 
 
@@ -123,7 +132,7 @@ def _stop_nibp(room: Room, now_us: int, command: Command) -> list[Output]:
 
 
 def _cuff(room: Room, command: Command, ability: str) -> str:
-    device = room.device_that_can(ability, str(command.args.get("device", "")))
+    device = room.device_that_can(ability, _text(command, "device"))
     if device is None:
         raise Refused(f"no connected monitor in {room.id} can do that; measure by hand")
     return device
@@ -136,7 +145,10 @@ def _session(room: Room) -> Session:
 
 
 def _text(command: Command, key: str) -> str:
-    text = str(command.args.get(key, "")).strip()
+    text = command.args.get(key, "")
+    if not isinstance(text, str):
+        raise Refused(f"{key} must be a text")
+    text = text.strip()
     if len(text) > _TEXT_MAX:
         raise Refused(f"the text is longer than {_TEXT_MAX} characters; shorten it")
     return text

@@ -13,8 +13,11 @@ from vitals.model import US, Due, DueState
 
 EARLY_S = 150.0
 """A reading this much before its time counts for it."""
-FORTY_EARLY_S = 300.0
-"""The first valid reading in 35-50 min counts as the 40-minute reading."""
+FORTY = "nibp+40"
+FORTY_EARLY_S, FORTY_LATE_S = 300.0, 600.0
+"""The first valid reading in 35-50 min counts as the 40-minute reading, none after that."""
+BASELINE = ("nibp-baseline-1", "nibp-baseline-2")
+BASELINE_APART_S = 300.0
 OVERDUE_S = 120.0
 _OPEN = ("coming", "due", "overdue")
 
@@ -52,14 +55,29 @@ class DueList:
 
     def reading(self, at_us: int) -> list[Due]:
         """A valid blood pressure was taken; returns what is now done or missed."""
+        baseline = [item for item in self._open() if item.what in BASELINE]
+        if baseline:
+            return self._baseline(baseline, at_us)
         owed = sorted(
             (item for item in self._open() if item.at_us - _early_us(item) <= at_us),
             key=lambda item: item.at_us,
         )
-        if not owed:
+        pays = owed[-1] if owed and at_us <= _latest_us(owed[-1]) else None
+        changed = [self._set(replace(i, state="missed")) for i in owed if i is not pays]
+        if pays is not None:
+            changed.append(self._set(replace(pays, state="done", done_us=at_us)))
+        return changed
+
+    def _baseline(self, open_items: list[Due], at_us: int) -> list[Due]:
+        """Baseline readings pay in order, the second 5 min after the first was taken."""
+        first = min(open_items, key=lambda item: item.what)
+        if at_us < first.at_us:
             return []
-        changed = [self._set(replace(item, state="missed")) for item in owed[:-1]]
-        changed.append(self._set(replace(owed[-1], state="done", done_us=at_us)))
+        changed = [self._set(replace(first, state="done", done_us=at_us))]
+        later_us = at_us + round(BASELINE_APART_S * US)
+        for item in open_items:
+            if item is not first and item.at_us < later_us:
+                changed.append(self._set(replace(item, at_us=later_us, state="coming")))  # noqa: PERF401
         return changed
 
     def drop_open(self, prefix: str) -> list[Due]:
@@ -76,4 +94,8 @@ class DueList:
 
 
 def _early_us(item: Due) -> float:
-    return (FORTY_EARLY_S if item.what == "nibp+40" else EARLY_S) * US
+    return (FORTY_EARLY_S if item.what == FORTY else EARLY_S) * US
+
+
+def _latest_us(item: Due) -> float:
+    return item.at_us + FORTY_LATE_S * US if item.what == FORTY else float("inf")
