@@ -79,7 +79,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         WebError: the host is not this computer, or the port is taken.
     """
-    configuration.parse(f"[web]\nhost = {host!r}", path=Path("--host"))
+    configuration.check_host(host, path="--host")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from vitals.config import Config
-    from vitals.station import StationDevice
+    from vitals.station_device import StationDevice
 
 _CONFIG = click.Path(path_type=Path)
 
@@ -90,7 +90,7 @@ def _devices(loaded: Config, path: Path) -> dict[str, StationDevice]:
     """Each device with what its driver says; an unknown driver or link is refused here."""
     from devices import registry
     from vitals.errors import ConfigError
-    from vitals.station import StationDevice
+    from vitals.station_device import StationDevice
 
     known = {}
     for room in loaded.room:

@@ -14,7 +14,8 @@ from vitals.config import Config
 from vitals.feed import FeedServer
 from vitals.hub import Hub
 from vitals.record import Record
-from vitals.station import OnEvents, OnLink, Station, StationDevice
+from vitals.station import Station
+from vitals.station_device import OnEvents, OnLink, StationDevice
 from vitals.store.claim import Claim, RecordInUse
 from vitals.store.connection import RecordUnavailable
 

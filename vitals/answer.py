@@ -1,4 +1,4 @@
-"""The one answer to a command, which waits for the record."""
+"""Commands as they come from the feed: whether one can be taken, and its one answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,25 @@ from vitals import wire
 
 RECORDED_S = 2.0
 """A command that is not committed by then is answered "done, not recorded"."""
+
+
+MOST_BYTES = 2048
+"""Of a command's arguments; everything in them goes to the record."""
+
+
+def unfit(message: wire.CommandMsg) -> str:
+    """Why a command cannot be taken at all, one sentence; `""` when it can.
+
+    Its arguments are flat and small, so that whatever is done can also be recorded.
+    """
+    if not message.id:
+        return "a command needs an id"
+    plain = (str, int, float, bool, type(None))
+    if not all(isinstance(value, plain) for value in message.args.values()):
+        return "the arguments of a command are texts and numbers"
+    if len(wire.encode(message)) > MOST_BYTES:
+        return f"the command is longer than {MOST_BYTES} bytes; shorten it"
+    return ""
 
 
 class Answer:

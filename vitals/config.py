@@ -65,7 +65,7 @@ class WebConfig(_Table):
     """Where the pages are served."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8050, ge=0, le=65535, strict=True)
+    port: int = Field(default=8050, ge=1, le=65535, strict=True)
 
 
 class Config(_Table):
@@ -138,26 +138,52 @@ def check_store(config: Config, path: Path) -> None:
         raise ConfigError(f"station.store: {why_not}", path=path, key="station.store")
 
 
-def _check(config: Config, path: Path) -> None:
-    def refuse(key: str, message: str) -> None:
-        raise ConfigError(message, path=path, key=key)
+def check_host(host: str, *, path: Path | str) -> None:
+    """Refuses to serve pages that other computers can reach; `path` is where the host is from.
 
-    station, host = config.station, config.web.host
-    if station.speed != 1.0 and station.mode == "real":
-        refuse("station.speed", "station.speed: only a demo or test station may run faster")
+    Raises:
+        ConfigError: the host is not this computer.
+    """
     if not _is_loopback(host):
-        refuse(
-            "web.host",
+        raise ConfigError(
             f"web.host: {host!r} is reachable from other computers, which needs accounts and "
             "TLS; this version has neither, so use 127.0.0.1",
+            path=path,
+            key="web.host",
         )
-    for kind, ids in (
-        ("room", [room.id for room in config.room]),
-        ("device", [device.id for room in config.room for device in room.device]),
+
+
+def _check(config: Config, path: Path) -> None:
+    def refuse(key: str, message: str) -> None:
+        raise ConfigError(f"{key}: {message}", path=path, key=key)
+
+    station = config.station
+    if station.speed != 1.0 and station.mode == "real":
+        refuse("station.speed", "only a demo or test station may run faster")
+    check_host(config.web.host, path=path)
+    if not config.room:
+        refuse("room", "there is none; add a [[room]] with an id")
+    devices = [device for room in config.room for device in room.device]
+    for key, values, why in (
+        ("room.id", [room.id for room in config.room], "ids must differ"),
+        ("device.id", [device.id for device in devices], "ids must differ"),
+        ("device.url", [device.url for device in devices], "each device needs a link of its own"),
+        ("room.label", [room.name for room in config.room], "people tell rooms apart by it"),
     ):
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        if twice:
-            refuse(f"{kind}.id", f"{kind}.id: {twice[0]!r} is used twice; ids must differ")
+        twice = _twice(values)
+        if twice is not None:
+            refuse(key, f"{twice!r} is used twice; {why}")
+
+
+def _twice(values: list[str]) -> str | None:
+    """The first value that was there before, as far as people can see (case, spaces)."""
+    seen = set()
+    for value in values:
+        looks = " ".join(value.split()).casefold()
+        if looks in seen:
+            return value
+        seen.add(looks)
+    return None
 
 
 def _is_loopback(host: str) -> bool:

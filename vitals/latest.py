@@ -96,6 +96,9 @@ class LatestRoom:
         self._marks.append(m)
 
     def _session_(self, m: wire.SessionMsg) -> bool:
+        if m.id != self._session.id:
+            # The next patient must not begin with the last one's blood pressure.
+            self._numerics = {k: n for k, n in self._numerics.items() if n.channel not in NIBP}
         self._session = m
         if not m.id or m.id == self._trends_of:
             return False

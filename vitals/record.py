@@ -54,7 +54,7 @@ class OpenSession:
         due: the last state of each owed reading.
         gaps: earlier gaps, (from_us, to_us).
         marks: the time line.
-        trends: (at_us, value) of each channel.
+        trends: (at_us, value) by channel and device.
         readings: the newest blood pressure.
     """
 
@@ -64,7 +64,7 @@ class OpenSession:
     due: tuple[Due, ...] = ()
     gaps: list[tuple[int, int]] = field(default_factory=list)
     marks: list[wire.MarkMsg] = field(default_factory=list)
-    trends: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    trends: dict[str, dict[str, list[tuple[int, float]]]] = field(default_factory=dict)
     readings: list[Numeric] = field(default_factory=list)
 
 
@@ -215,13 +215,16 @@ class Record:
         """Something about the station itself."""
         self._put(self._row(seq, at_us, "station_event", None, "", body))
 
-    def result_of(self, command_id: str) -> wire.ResultMsg | None:
-        """The answer that a command got before, None if it is new."""
-        row = self._writer.result_of(command_id)
+    def result_of(self, message: wire.CommandMsg) -> wire.ResultMsg | None:
+        """The answer that a command got before, None if its id is new."""
+        row = self._writer.result_of(message.id)
         if row is None:
             return None
+        if (row.body["command"], row.room) != (message.kind, message.room):
+            error = f"the id {message.id!r} belongs to another command"
+            return wire.ResultMsg(id=message.id, ok=False, error=error)
         return wire.ResultMsg(
-            id=command_id, ok=row.body["ok"], error=row.body["error"], recorded=True
+            id=message.id, ok=row.body["ok"], error=row.body["error"], recorded=True
         )
 
     @contextmanager
@@ -287,7 +290,7 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
             due[row.body["what"]] = Due(**row.body)
         elif "gap" in row.body:
             gaps.append((row.body["gap"][0], row.body["gap"][1]))
-    trends: dict[str, list[tuple[int, float]]] = {}
+    trends: dict[str, dict[str, list[tuple[int, float]]]] = {}
     readings: list[Numeric] = []
     last_us = max((row.at_us for row in rows), default=session.started_us)
     for channel in TRENDS:
@@ -296,7 +299,10 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
         if series.at_us.size:
             last_us = max(last_us, int(series.at_us[-1]))
         at_us, value = series.at_us[valid].tolist(), series.value[valid].tolist()
-        trends[channel] = list(zip(at_us, value, strict=True))
+        devices = [device for device, ok in zip(series.device, valid, strict=True) if ok]
+        by_device = trends.setdefault(channel, {})
+        for device, *sample in zip(devices, at_us, value, strict=True):
+            by_device.setdefault(device, []).append((sample[0], sample[1]))
         if channel.startswith("nibp") and at_us:
             device = series.device[int(np.flatnonzero(valid)[-1])]
             quality = QUALITIES[int(series.quality[valid][-1])]

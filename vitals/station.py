@@ -11,33 +11,36 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import replace
 
 from vitals import messages, wire
 from vitals.alarms.profile import Profile
-from vitals.answer import Answer
+from vitals.answer import Answer, unfit
 from vitals.channels import NIBP
 from vitals.clock import Clock
 from vitals.config import Config
 from vitals.errors import CommandError, StoreError
+from vitals.freshness import freshness, slack_s
 from vitals.hub import Hub
 from vitals.model import (
     US,
     Actor,
+    Alarm,
     AlarmChange,
     Command,
     DeviceRequest,
     Due,
     Event,
     Input,
+    Level,
     Link,
     Notice,
     Numeric,
     Output,
-    Request,
+    Priority,
     Result,
     Resume,
+    Rule,
     Session,
     SessionChange,
     StoreState,
@@ -46,6 +49,7 @@ from vitals.model import (
 )
 from vitals.record import Record
 from vitals.room import Room, RoomDevice
+from vitals.station_device import Keeper, MakeKeeper, StationDevice
 
 log = logging.getLogger(__name__)
 
@@ -55,39 +59,8 @@ TICK_LAG_S = 0.05
 BEAT_S = 1.0
 LATE_S = 1.0
 """A loop that is later than this is reported: something blocks the station."""
-NIBP_FRESH_S = 900.0
-"""A reading turns grey after this when nothing further is scheduled."""
-SLACK_S = 0.25
-"""Real seconds of patience with transport and scheduling, in a demo that runs faster."""
-
-
-@dataclass(frozen=True, slots=True)
-class StationDevice:
-    """What the station needs to know of a device and its driver."""
-
-    id: str
-    driver: str
-    title: str
-    channels: tuple[str, ...]
-    can: frozenset[str]
-    period_s: float
-    own_alarm: str
-
-
-class Keeper(Protocol):
-    """Keeps the link to one device for life (`devices.keeper`)."""
-
-    async def run(self) -> None:
-        """Never returns."""
-
-    def request(self, request: Request) -> None:
-        """Asks the device for something; raises CommandError when that is impossible."""
-
-
-OnEvents = Callable[[list[Numeric | Waveform | Notice]], None]
-OnLink = Callable[[Link], None]
-MakeKeeper = Callable[[str, OnEvents, OnLink], Keeper]
-"""(device id, on_events, on_link) -> keeper."""
+FAULT = Rule("fault", "", "technical", (Level(Priority.HIGH, None),), "NOT MONITORED: restart")
+"""Shown for a room in which the program itself has failed."""
 
 
 class Station:
@@ -117,8 +90,11 @@ class Station:
         self._gaps: dict[str, list[tuple[int, int]]] = {}
         self._recording = StoreState(clock.now_us(), recording=True)
         self._answers: dict[str, Answer] = {}
+        self._readings: dict[str, dict[str, Numeric]] = {}
         self._late_ms = 0.0
         self._ended = False
+        self._unread = ""
+        self._faults: set[str] = set()
         for room in config.room:
             known = [devices[device.id] for device in room.device]
             self._rooms[room.id] = Room(
@@ -144,16 +120,16 @@ class Station:
             loop.call_soon_threadsafe(self._on_store, state)
 
         self._record.start(told)
-        why_not = self._resume()
-        if why_not:
-            log.error("open sessions go on as soon as the record can be read: %s", why_not)
+        self._unread = self._resume()
+        if self._unread:
+            log.error("open sessions go on as soon as the record can be read: %s", self._unread)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for device, keeper in self._keepers.items():
                     tasks.create_task(keeper.run(), name=f"keeper {device}")
                 tasks.create_task(self._ticker(), name="ticker")
                 tasks.create_task(self._beat(), name="beat")
-                if why_not:
+                if self._unread:
                     tasks.create_task(self._resume_later(), name="resume")
         finally:
             self._ended = True
@@ -214,24 +190,20 @@ class Station:
         if room.session is not None:
             self._record.numeric(room.session.id, seq, numeric)
         if room.primary(numeric):
-            fresh_s, gone_s = self._freshness(room, numeric)
-            self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
+            if numeric.channel in NIBP and numeric.value is not None:
+                self._readings.setdefault(room.id, {})[numeric.channel] = numeric
+            self._show(room, seq, numeric)
+
+    def _show(self, room: Room, seq: int, numeric: Numeric) -> None:
+        period_s = self._devices[numeric.device].period_s
+        fresh_s, gone_s = freshness(numeric, period_s, room.due, self._slack_s)
+        self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
 
     def _waveform(self, room: Room, wave: Waveform) -> None:
         seq = next(self._seq)
         if room.session is not None:
             self._record.wave(room.session.id, seq, wave)
         self._hub.publish(messages.wave(room.id, seq, wave))
-
-    def _freshness(self, room: Room, numeric: Numeric) -> tuple[float, float | None]:
-        if numeric.channel in NIBP:
-            ahead = [d.at_us for d in room.due if d.state == "coming" and d.at_us > numeric.at_us]
-            if not ahead:
-                return NIBP_FRESH_S, None
-            return (min(ahead) - numeric.at_us) / US + 120.0, None
-        period_s = self._devices[numeric.device].period_s
-        fresh_s = max(3.0, 2 * period_s)
-        return fresh_s + self._slack_s, max(5.0, fresh_s + 2.0) + self._slack_s
 
     def _on_link(self, link: Link) -> None:
         room = self._rooms[self._room_of[link.device]]
@@ -258,13 +230,18 @@ class Station:
         if message.id in self._answers:
             self._answers[message.id].also(reply)
             return
-        first = self._record.result_of(message.id)
+        first = self._record.result_of(message)
         if first is not None:
             reply(first)
             return
         room = self._rooms.get(message.room)
+        refusal = unfit(message)
         if room is None:
-            reply(wire.ResultMsg(id=message.id, ok=False, error=f"no room {message.room!r} here"))
+            refusal = f"there is no room {message.room!r} here"
+        elif message.kind == "open_session" and self._unread:
+            refusal = "the record cannot be read, and a session may be open in it: " + self._unread
+        if room is None or refusal:
+            reply(wire.ResultMsg(id=message.id, ok=False, error=refusal))
             return
         now_us = self._clock.now_us()
         actor = Actor(message.name or "unknown", message.role)
@@ -297,10 +274,27 @@ class Station:
     ) -> int:
         seq = next(self._seq)
         before = _session_id(room)
-        outputs = room.step(Input(seq, at_us, body))
+        try:
+            outputs = room.step(Input(seq, at_us, body))
+        except Exception as error:
+            self._fault(room, error)
+            return seq
         if outputs:
             self._publish(room, outputs, before or _session_id(room))
         return seq
+
+    def _fault(self, room: Room, error: Exception) -> None:
+        """A fault of ours in one room is that room's highest alarm, and no other room's trouble."""
+        if room.id in self._faults:
+            return
+        self._faults.add(room.id)
+        log.error("%s is not monitored", room.id, exc_info=error)
+        now_us, seq = self._clock.now_us(), next(self._seq)
+        fault = Alarm(
+            room.id, FAULT.id, 0, Priority.HIGH, "active", onset_us=now_us, text=FAULT.label
+        )
+        self._hub.publish(messages.alarm(seq, fault, FAULT))
+        self._record.station_event(seq, now_us, {"event": "fault", "room": room.id})
 
     def _publish(self, room: Room, outputs: Iterable[Output], session: str | None) -> None:
         """Outputs go to the record and to the feed, in order."""
@@ -328,8 +322,13 @@ class Station:
         gaps = self._gaps.get(room.id, []) if change.session.resumed else []
         gap = gaps[-1] if change.cause == "resumed" and gaps else None
         self._record.session(seq, change, self._profile.text, gap)
+        if change.cause in ("opened", "closed"):
+            self._readings.pop(room.id, None)
         mode = self._config.station.mode
         self._hub.publish(messages.session(room.id, seq, change.session, mode, gaps))
+        if change.cause == "dose":
+            for reading in self._readings.get(room.id, {}).values():
+                self._show(room, next(self._seq), reading)  # its interval is another one now
         if change.cause in ("dose", "phase"):
             text = change.session.phase if change.cause == "phase" else ""
             self._mark(room, change.at_us, change.cause, text)
@@ -357,14 +356,13 @@ class Station:
             sessions = self._record.open_sessions()
         except StoreError as error:
             return str(error)
-        for found in sessions:
+        for found in sorted(sessions, key=lambda found: -found.session.started_us):
             room = self._rooms.get(found.session.room)
             if room is None:
                 log.error("session %s is of an unknown room", found.session.id)
                 continue
             if room.session is not None:
-                if room.session.id != found.session.id:
-                    log.error("session %s does not go on: a new one is open", found.session.id)
+                self._supersede(found.session)
                 continue
             now_us = self._clock.now_us()
             self._gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
@@ -378,19 +376,26 @@ class Station:
             for mark in found.marks:
                 self._mark(room, mark.at_us, mark.kind, mark.text)
             self._mark(room, now_us, "resumed", "")
-            for channel, samples in found.trends.items():
-                self._hub.trend(room.id, channel).load(samples)
+            for channel, series in found.trends.items():
+                device = next((d for d in room.devices if d in series), "")
+                self._hub.trend(room.id, channel).load(series.get(device, ()))
             for reading in found.readings:
-                fresh_s, gone_s = self._freshness(room, reading)
-                self._hub.publish(
-                    messages.numeric(room.id, next(self._seq), reading, fresh_s, gone_s)
-                )
+                self._show(room, next(self._seq), reading)
         return ""
+
+    def _supersede(self, session: Session) -> None:
+        """A room has one session; an older one that was never closed ends here, and says so."""
+        log.error("session %s ends: a newer one is open in its room", session.id)
+        now_us = self._clock.now_us()
+        ended = replace(session, ended_us=now_us, phase="CLOSED")
+        change = SessionChange(now_us, ended, "superseded")
+        self._record.session(next(self._seq), change, self._profile.text)
 
     async def _resume_later(self) -> None:
         # the record may come to be readable by any hand
-        while self._resume():  # noqa: ASYNC110
+        while self._unread:
             await asyncio.sleep(BEAT_S)
+            self._unread = self._resume()
 
     def _room_message(self, room_id: str, label: str) -> wire.RoomMsg:
         room = self._rooms[room_id]
@@ -413,13 +418,5 @@ class Station:
         )
 
 
-def slack_s(speed: float) -> float:
-    """Station seconds that transport and scheduling may take on top, at a clock's speed."""
-    return SLACK_S * max(0.0, speed - 1.0)
-
-
 def _session_id(room: Room) -> str | None:
     return room.session.id if room.session is not None else None
-
-
-__all__ = ["Keeper", "MakeKeeper", "Session", "Station", "StationDevice", "slack_s"]

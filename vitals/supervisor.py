@@ -9,15 +9,17 @@ silent 15 s: killed and started again. Starting up, both have 60 s of grace.
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import logging
 import os
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vitals import lifeline, wire
 from vitals.config import Config
@@ -32,9 +34,15 @@ STATION_KILL_S = 5.0
 WEB_KILL_S = 15.0
 STOP_S = 5.0
 """Patience with a child that was asked to stop."""
+WATCH_S = 0.1
+LATE_S = 1.0
+"""A watcher that is later than this has no right to judge others."""
 SHORT_LIFE_S = 5.0
 RETRY_S = (0.2, 5.0)
 """Wait before a child that died young is started again: at first, at most."""
+
+
+_now = time.monotonic
 
 
 @dataclass(slots=True)
@@ -48,6 +56,7 @@ class Child:
     heard: float = 0.0
     healthy: bool = False
     started: float = 0.0
+    first_started: float = 0.0
     starts: int = 0
     wait_s: float = field(default=RETRY_S[0])
 
@@ -58,16 +67,19 @@ class Child:
 
     def alive(self) -> None:
         """It was heard from."""
-        self.heard, self.healthy = time.monotonic(), True
+        self.heard, self.healthy = _now(), True
 
-    def silent_s(self) -> float:
-        """Seconds of silence that count: none while it still has grace to start."""
-        now = time.monotonic()
-        if self.process is None:
+    def hung_s(self, now: float) -> float:
+        """Silence for which it may be killed: none while it still has grace to start."""
+        if self.pid is None:
             return 0.0
-        if not self.healthy:
-            return max(0.0, now - self.started - GRACE_S)
-        return now - self.heard
+        return now - self.heard if self.healthy else max(0.0, now - self.started - GRACE_S)
+
+    def silent_s(self, now: float) -> float:
+        """Silence that others suffer from, however often it was started meanwhile."""
+        if self.heard:
+            return now - self.heard
+        return max(0.0, now - self.first_started - GRACE_S) if self.first_started else 0.0
 
 
 def vitals_argv(*args: str) -> list[str]:
@@ -114,18 +126,24 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         """Starts a child again and again."""
         while True:
-            child.process = await asyncio.create_subprocess_exec(
-                *child.argv,
-                stdin=asyncio.subprocess.PIPE,
-                env={**os.environ, lifeline.VARIABLE: "1"},
-                # Ctrl-C is for the supervisor, which then stops the children in order.
-                start_new_session=True,
-            )
-            child.started, child.healthy = time.monotonic(), False
+            try:
+                child.process = await asyncio.create_subprocess_exec(
+                    *child.argv,
+                    stdin=asyncio.subprocess.PIPE,
+                    env={**os.environ, lifeline.VARIABLE: "1"},
+                    # Ctrl-C is for the supervisor, which then stops the children in order.
+                    start_new_session=True,
+                )
+            except OSError as error:  # out of memory or of processes: try again
+                log.error("%s cannot be started: %s", child.name, error)
+                await asyncio.sleep(RETRY_S[1])
+                continue
+            child.started, child.healthy = _now(), False
+            child.first_started = child.first_started or child.started
             child.starts += 1
             log.info("%s started, process %d", child.name, child.process.pid)
             code = await child.process.wait()
-            lived_s = time.monotonic() - child.started
+            lived_s = _now() - child.started
             log.error("%s ended with code %d after %.1f s", child.name, code, lived_s)
             if lived_s >= SHORT_LIFE_S:
                 child.wait_s = RETRY_S[0]
@@ -134,20 +152,32 @@ class Supervisor:
 
     async def _watch(self) -> None:
         """Kills what is silent for too long; sounds for a silent station before that."""
+        last = _now()
         while True:
-            await asyncio.sleep(0.1)
-            silent_s = self.station.silent_s()
-            if silent_s > STATION_ALARM_S and not self._alarmed:
-                self._alarmed = True
-                await self._alarm(f"the station has been silent for {silent_s:.0f} s")
-            elif silent_s < 1.0 and self.station.healthy:
-                self._alarmed = False
-            for child in (self.station, self.web):
-                if child.pid is not None and child.silent_s() > child.kill_s:
-                    log.error("%s is silent: killed, to be started again", child.name)
-                    child.healthy, child.started = False, time.monotonic()
-                    assert child.process is not None  # noqa: S101 (it has a pid)
-                    child.process.kill()
+            await asyncio.sleep(WATCH_S)
+            now = _now()
+            late_s, last = now - last - WATCH_S, now
+            if late_s > LATE_S:
+                # We were not running ourselves (suspended, starved): nobody is to blame for that.
+                log.warning("the supervisor was %.1f s late", late_s)
+                for child in (self.station, self.web):
+                    child.heard = now if child.heard else 0.0
+                    child.started += late_s
+                continue
+            await self._judge(now)
+
+    async def _judge(self, now: float) -> None:
+        silent_s = self.station.silent_s(now)
+        if silent_s > STATION_ALARM_S and not self._alarmed:
+            self._alarmed = True
+            await self._alarm(f"the station has been silent for {silent_s:.0f} s")
+        elif silent_s < STATION_ALARM_S and self.station.healthy:
+            self._alarmed = False
+        for child in (self.station, self.web):
+            if child.process is not None and child.hung_s(now) > child.kill_s:
+                log.error("%s is silent: killed, to be started again", child.name)
+                child.healthy, child.started = False, now
+                child.process.kill()
 
     async def _alarm(self, sentence: str) -> None:
         log.critical("%s", sentence)
@@ -160,7 +190,8 @@ class Supervisor:
 
     async def _ask_web(self) -> None:
         while True:
-            if await asyncio.to_thread(_healthy, self.url + "healthz"):
+            answer = await asyncio.to_thread(_health, self.url + "healthz")
+            if self.web.pid is not None and answer.get("station") in ("", self._config.station.id):
                 self.web.alive()
                 if self.station.healthy and not self._ready:
                     self._ready = True
@@ -183,12 +214,18 @@ class _Pulse(Hub):
         self._alive()
 
 
-def _healthy(url: str) -> bool:
+def _health(url: str) -> dict[str, Any]:
+    """What our web says of itself; empty when nobody answers, or somebody else."""
     try:
-        with urllib.request.urlopen(url, timeout=2.0) as answer:  # noqa: S310 (our own http)
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
+        with _DIRECT.open(url, timeout=2.0) as answer:
+            found = json.loads(answer.read(10_000))
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks without the proxy that the environment may name: this is our own computer."""
 
 
 async def _stop(child: Child) -> None:

@@ -39,15 +39,14 @@
   }
 
   /** Whether a numeric takes the place of the one that is shown. Two devices of a room may give
-      the same channel (a cuff also has a pulse rate): a streaming one goes before a spot one, and
-      another device steps in only when the shown one has nothing. */
+      the same channel (a cuff also has a pulse rate): one that streams keeps its place as long as
+      it has a value, a reading that is kept (gone_s null) gives way to whatever is newer. */
   function replaces(known, numeric) {
     if (!known) return true;
     if (known.device === numeric.device) return numeric.at_us >= known.at_us; // never an older one
-    const spot = (each) => each.gone_s === null;
-    if (spot(known) !== spot(numeric) && known.value !== null && !isGone(known, numeric.at_us)) return spot(known);
     if (numeric.value === null) return false;
-    return known.value === null || isGone(known, numeric.at_us) || (spot(known) && numeric.at_us >= known.at_us);
+    if (known.value === null || isGone(known, numeric.at_us)) return true;
+    return known.gone_s === null && numeric.at_us >= known.at_us;
   }
 
   function isGone(numeric, atUs) {
@@ -119,6 +118,9 @@
       room.session = isOpen(message) ? message : null;
       if (message.id === before) return;
       room.due.clear();
+      // the next patient must not begin with the last one's blood pressure
+      for (const channel of Object.keys(room.numerics))
+        if (channel.startsWith("nibp_")) delete room.numerics[channel];
       if (room.session) {
         room.trends = {};
         room.marks = [];

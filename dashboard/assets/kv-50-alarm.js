@@ -25,7 +25,12 @@
     const text = kv.el("span", { class: "alarm-text" });
     const meta = kv.el("span", { class: "alarm-meta" });
     const acknowledge = kv.commandButton(brief ? "ACK" : "Acknowledge", () =>
-      shown && { kind: "acknowledge", room: roomId, args: { rule: shown.rule } },
+      // what the person saw: an alarm that has risen meanwhile is not acknowledged by this
+      shown && {
+        kind: "acknowledge",
+        room: roomId,
+        args: { rule: shown.rule, level: shown.level, onset_us: shown.onset_us },
+      },
     );
     const node = kv.el("div", { class: "alarm" }, shape, text, meta, acknowledge.node);
 

@@ -6,11 +6,12 @@
 
   const SLACK_US = 10e6; // a longer pause of a streaming vital is a gap
   const MINUTE_US = 60e6;
+  const PULSE = ["hr", "pr"];
   const CUFF = ["nibp_sys", "nibp_dia"];
   // `always` is the span that is shown in any case; a value beyond it widens the axis
   const PANELS = [
     { title: "SpO₂ %", channels: ["spo2"], axis: "y", domain: [0.74, 1], always: [80, 101], step: 5 },
-    { title: "HR / PR /min", channels: ["hr", "pr"], axis: "y2", domain: [0.415, 0.69], always: [35, 145], step: 20 },
+    { title: "HR / PR /min", channels: PULSE, axis: "y2", domain: [0.415, 0.69], always: [35, 145], step: 20 },
     { title: "BP mmHg", channels: CUFF, axis: "y3", domain: [0, 0.365], always: [32, 205], step: 40 },
   ];
   const WINDOWS = [30, 60, 90, 120, 150, 180, 240, 360, 480, 720, 1440]; // minutes of the time axis
@@ -147,7 +148,7 @@
     const of = {
       title: (panel) => ({ kind: "title " + panel.channels[0], text: panel.title, x: 0, y: panel.domain[1] }),
       level: (panel, at) => ({ kind: "level", text: String(at), y: height(panel, at) }),
-      time: ({ us, dosed }) => ({ kind: "time", text: (dosed ? dosed + "\n" : "") + kv.words.time(us), x: across(us) }),
+      time: ({ us, since }) => ({ kind: "time", text: since + kv.words.time(us), x: across(us) }),
       limit: (limit) => ({
         kind: "limit " + limit.priority + " of-" + limit.channel,
         text: ({ nibp_sys: "S ", nibp_dia: "D " }[limit.channel] || "") + limit.limit,
@@ -158,7 +159,10 @@
         text: i < room.marks.length - MOST_WORDS ? "" : kv.words.short(kv.words.mark(mark), 18),
         x: across(mark.at_us),
       }),
-      gap: ([from, to]) => ({ kind: "gap", text: "not recorded", x: across(from), width: across(to) - across(from) }),
+      gap: ([from, to]) => {
+        const x = across(from);
+        return { kind: "gap", text: "not recorded", x, width: across(to) - x };
+      },
     };
     return [
       ...(room.session.gaps || []).map(of.gap),
@@ -196,8 +200,8 @@
       const name = "yaxis" + panel.axis.slice(1);
       layout[name] = { ...axis, domain: panel.domain, range, tickvals: ticksOf(range, panel.step) };
     }
-    const sign = (at) => "T" + (at < 0 ? "−" : "+") + kv.words.hours(at * 60);
-    const times = tickvals.map((at) => ({ us: originUs + at * MINUTE_US, dosed: dosed ? sign(at) : "" }));
+    const since = (at) => (dosed ? "T" + (at < 0 ? "−" : "+") + kv.words.hours(at * 60) + "\n" : "");
+    const times = tickvals.map((at) => ({ us: originUs + at * MINUTE_US, since: since(at) }));
     const across = (us) => (x(us) - from) / (to - from);
     return { data: traces(room, x, colours), layout, overlay: overlay(room, { across, spans, times }) };
   };

@@ -100,7 +100,8 @@ def test_a_dose_is_marked_only_after_a_second_yes(tmp_path: Any, open_page: Open
         page.get_by_role("button", name="Dose…").click()
         expect(page.get_by_role("dialog")).to_contain_text("KV-0417")
         page.get_by_role("button", name="Dose given now").click()
-        eventually(page, lambda: kinds(station) == ["dose"])
+        expect(page.locator(".outcome-line")).to_have_text("Dose: done")
+        assert kinds(station) == ["dose"]
 
 
 def test_a_note_and_a_close_ask_for_their_words(two: Any, open_page: OpenPage) -> None:

@@ -11,6 +11,19 @@ values = st.one_of(st.integers(0, 300).map(float), st.just(float("nan")))
 steps = st.integers(1, 30 * US)
 
 
+@st.composite
+def recordings(draw: st.DrawFn) -> list[tuple[int, float]]:
+    """Hundreds of values from one seed: longer than a list that is drawn value by value."""
+    chance = draw(st.randoms(use_true_random=False))
+    return [
+        (
+            chance.choice([US, US, US, 2 * US, 30 * US]),
+            float("nan") if chance.random() < 0.05 else float(chance.randint(0, 300)),
+        )
+        for _ in range(draw(st.integers(100, 600)))
+    ]
+
+
 def column(pairs: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
     at_us = np.cumsum([step for step, _ in pairs]).astype(np.int64)
     return at_us, np.array([value for _, value in pairs], dtype=np.float64)
@@ -56,7 +69,10 @@ def test_nothing_gives_nothing() -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(st.tuples(steps, values), max_size=300), st.sampled_from([16, 40, 1440]))
+@given(
+    st.one_of(st.lists(st.tuples(steps, values), max_size=30), recordings()),
+    st.sampled_from([16, 40, 1440]),
+)
 def test_extremes_survive_and_no_line_crosses_a_gap(
     pairs: list[tuple[int, float]], most: int
 ) -> None:

@@ -90,11 +90,23 @@ def test_a_silent_station_is_stale_and_the_page_alarms_by_itself(
     expect(page.locator(SPO2)).to_have_attribute("data-state", "stale")
     expect(page.locator("body")).to_have_attribute("data-sounding", "high")
     expect(page.locator(".banner-lost")).to_have_attribute("data-alarming", "yes")
+    # the server itself is still heard: it is not "lost", however long this lasts
+    eventually(page, lambda: page.evaluate("kv.link.silentS()") > 7)
+    assert link(page) == "stale"
     page.get_by_role("button", name="Silence").click()
     expect(page.locator("body")).not_to_have_attribute("data-sounding", "high")
     station.beating = True
     live(page)
     expect(page.locator(SPO2)).to_have_attribute("data-state", "fresh")
+
+
+def test_a_station_that_was_killed_is_stale_at_once(two: Any, open_page: OpenPage) -> None:
+    station, web = two
+    page = open_page(web.address)
+    live(page)
+    station.hang_up()
+    assert seconds_until(lambda: link(page) == "stale") < 1.5
+    live(page)  # it has come back by itself
 
 
 def test_a_page_opened_while_the_station_is_away_shows_nothing_as_current(

@@ -63,8 +63,13 @@ class Station:
         assert self._up.wait(DEADLINE_S)
         return self
 
+    def hang_up(self) -> None:
+        """Ends the feed for two seconds, as a station that dies and is started again."""
+        self._loop.call_soon_threadsafe(self._hung_up.set)
+
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
+        self._loop.call_soon_threadsafe(self._hung_up.set)
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
 
@@ -115,17 +120,21 @@ class Station:
             self._loop.close()
 
     async def _main(self) -> None:
-        self._stopped = asyncio.Event()
-        feed = FeedServer(
-            self.hub, self.path, "ward", "test", self.clock, self.mode, self._on_command
-        )
-        async with feed:
-            self._up.set()
-            while not self._stopped.is_set():
-                if self.beating:
-                    self.hub.publish(wire.BeatMsg(now_us=self.now_us, recording=self.recording))
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped.wait(), 0.5)
+        self._stopped, self._hung_up = asyncio.Event(), asyncio.Event()
+        while not self._stopped.is_set():
+            feed = FeedServer(
+                self.hub, self.path, "ward", "test", self.clock, self.mode, self._on_command
+            )
+            async with feed:
+                self._up.set()
+                while not self._hung_up.is_set():
+                    if self.beating:
+                        self.hub.publish(wire.BeatMsg(now_us=self.now_us, recording=self.recording))
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._hung_up.wait(), 0.5)
+            self._hung_up.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), 2)
 
 
 class Web:

@@ -211,6 +211,67 @@ def test_the_first_named_device_is_judged_and_another_only_when_it_is_stale() ->
     assert world.room.primary(Numeric("cuff", "spo2", world.now_us, 70))
 
 
+def test_baseline_readings_pay_in_order_and_the_second_is_due_five_minutes_after_the_first() -> (
+    None
+):
+    world = World(auto_nibp=False).open()
+    world.at(180).reading(120)
+    items = world.room.due.items
+    assert items["nibp-baseline-1"].state == "done"
+    assert items["nibp-baseline-2"].state == "coming"
+    assert items["nibp-baseline-2"].at_us == T0_US + 480 * US
+    world.at(400).reading(120)
+    assert items["nibp-baseline-2"].state == "coming"
+    world.at(481).reading(120)
+    assert items["nibp-baseline-2"].state == "done"
+
+
+def test_a_reading_after_50_min_is_not_the_40_minute_reading() -> None:
+    world = World(auto_nibp=False).open("intranasal", dose=True)
+    world.at(20 * 60).reading(120)
+    world.at(56 * 60).reading(130)
+    assert world.room.due.items["nibp+40"].state == "missed"
+
+
+def test_readings_between_the_dose_and_its_mark_count_and_no_alarm_is_older_than_the_mark() -> None:
+    world = World(auto_nibp=False).open("im")
+    world.vitals(range(1, 60))
+    dose_us = world.now_us
+    for minute in (5, 10):
+        world.at(60 + minute * 60).reading(120)
+    world.at(60 + 12 * 60)
+    assert world.act("dose", at_us=dose_us).ok
+    world.tick()
+    states = {what: item.state for what, item in world.room.due.items.items()}
+    assert (states["nibp+5"], states["nibp+10"]) == ("done", "done")
+    late = World(auto_nibp=False).open("im")
+    late.at(60 + 12 * 60)
+    marked_us = late.now_us
+    assert late.act("dose", at_us=T0_US + 60 * US).ok
+    late.tick()
+    after_dose = [c for c in late.changes("nibp-overdue") if " min " in c.after.text]
+    assert after_dose
+    assert all(change.at_us >= marked_us for change in after_dose)
+
+
+def test_a_determination_without_a_value_is_a_failed_one() -> None:
+    world = World().open("im", dose=True)
+    world.at(5 * 60).tick()
+    world.at(5 * 60 + 30).value("nibp_sys", None, "cuff")
+    assert world.alarm("nibp-failed") == "active/low"
+    assert [o for o in world.at(5 * 60 + 61).tick() if isinstance(o, DeviceRequest)]
+
+
+def test_a_link_lost_while_measuring_is_a_failed_reading_and_is_repeated() -> None:
+    world = World().open("im", dose=True)
+    world.at(5 * 60).tick()
+    world.put(Notice("cuff", world.now_us, "cuff_inflating"))
+    world.at(5 * 60 + 10)
+    world.put(Link("cuff", world.now_us, "lost"))
+    world.put(Link("cuff", world.now_us, "streaming"))
+    assert [o for o in world.at(5 * 60 + 41).tick() if isinstance(o, DeviceRequest)]
+
+
 # --- people -----------------------------------------------------------------------------------
 
 
@@ -237,6 +298,45 @@ def test_a_dose_cannot_be_in_the_future_or_given_twice() -> None:
     assert "future" in world.act("dose", at_us=world.now_us + US).error
     assert world.act("dose").ok
     assert "already" in world.act("dose").error
+
+
+def test_an_acknowledgement_of_a_level_that_has_risen_meanwhile_is_refused() -> None:
+    world = World().open(dose=True)
+    world.vitals(range(1, 20), spo2=91)
+    (alarm,) = world.room.alarms
+    assert (alarm.rule, alarm.level) == ("spo2-low", 0)
+    world.vitals(range(20, 32), spo2=86)
+    refused = world.act("acknowledge", rule="spo2-low", level=0, onset_us=alarm.onset_us)
+    assert "changed" in refused.error
+    assert world.room.alarms[0].sounding
+    assert world.act("acknowledge", rule="spo2-low", level=1, onset_us=alarm.onset_us).ok
+
+
+@pytest.mark.parametrize("value", [None, 1, [], {"a": 1}, False])
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("open_session", "subject_ref"),
+        ("mark", "text"),
+        ("acknowledge", "rule"),
+        ("close_session", "reason"),
+        ("start_nibp", "device"),
+        ("dose", "at_us"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_refused(kind: str, key: str, value: object) -> None:
+    world = World()
+    if kind != "open_session":
+        world.open()
+    args = {"route": "iv", key: value} if kind == "open_session" else {key: value}
+    assert not world.act(kind, **args).ok
+
+
+def test_a_paused_high_alarm_that_nobody_acknowledged_needs_a_reason_too() -> None:
+    world = World().open(dose=True)
+    world.vitals(range(1, 20), spo2=85)
+    assert world.act("pause_audio").ok
+    assert not world.act("close_session").ok
 
 
 def test_a_session_with_an_unseen_high_alarm_needs_a_reason_to_close() -> None:
@@ -292,6 +392,16 @@ def test_restart_goes_on_with_session_dose_clock_due_list_and_alarms() -> None:
     again.vitals(range(311, 400), spo2=97)
     assert again.alarm("spo2-low") == "idle", "acknowledged before the restart, back to normal"
     assert again.alarm("sbp-high") == "active/high"
+
+
+def test_after_a_restart_nothing_is_measured_for_a_minute() -> None:
+    world = World().open("im", dose=True)
+    world.at(301)
+    again = World()
+    again.at(301)
+    again.put(resume_of(world))
+    assert not [o for o in again.at(350).tick() if isinstance(o, DeviceRequest)]
+    assert [o for o in again.at(362).tick() if isinstance(o, DeviceRequest)]
 
 
 Step = tuple[str, float, float]

@@ -16,7 +16,8 @@ from vitals.errors import CommandError
 from vitals.hub import Hub
 from vitals.model import Link, Notice, Numeric, Request, Waveform
 from vitals.record import Record
-from vitals.station import OnEvents, OnLink, Station, StationDevice
+from vitals.station import Station
+from vitals.station_device import OnEvents, OnLink, StationDevice
 from vitals.store.reader import Reader
 
 CONFIG = """

@@ -1,14 +1,19 @@
 """Reads an alarm profile: rules as data, each with its levels.
 
-The shipped profile is `vitals/profiles/default.toml`; a clinic's own file has the same form.
+The shipped profile is `vitals/profiles/default.toml`. A clinic's own file has the same form and
+says only what is different: a rule of a known id replaces that rule whole, one of a new id is
+added, and every other rule stays as shipped. `BOUNDS` hold for all that is in force.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -17,6 +22,21 @@ from vitals.errors import ConfigError
 from vitals.model import Level, Priority, Rule
 
 DEFAULT = Path(__file__).parent.parent / "profiles" / "default.toml"
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "spo2-low": (85, 92),
+    "sbp-high": (160, 200),
+    "hr-high": (110, 150),
+    "pr-high": (110, 150),
+    "hr-low": (35, 50),
+    "pr-low": (35, 50),
+}
+"""Rule -> lowest and highest limit that its mildest HIGH level may have, in the channel's unit.
+
+A proposal for the clinic's medical director to confirm, like the shipped limits.
+"""
+LONGEST_HOLD_S = 30
+"""Longest `hold_s` of a level of a physiological rule."""
 
 _Refuse = Callable[[str], ConfigError]
 _NUMBER = (int, float)
@@ -29,12 +49,22 @@ _RULE_KEYS: dict[str, tuple[type, ...]] = {
     "id": (str,), "channel": (str,), "side": (str,), "label": (str,), "by_reading": (bool,),
     "level": (list,),
 }  # fmt: skip
+_PROFILE_KEYS: dict[str, tuple[type, ...]] = {"version": (str,), "rule": (list,)}
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Without a colon: a room's `link-lost:<device>` must not be taken by a rule."""
 _WORDS = {str: "a text", list: "[[rule.level]] tables", bool: "true or false", int: "a number"}
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A set of rules with the version that is written beside every alarm change."""
+    """A set of rules with the version that is written beside every alarm change.
+
+    Attributes:
+        version: of the shipped profile, or of the clinic's on the shipped one
+            ("clinic-3 on default-1").
+        rules: all that are in force.
+        text: of the file that was read: the clinic's own when there is one.
+    """
 
     version: str
     rules: tuple[Rule, ...]
@@ -42,14 +72,43 @@ class Profile:
 
 
 def load(path: Path | None = None) -> Profile:
-    """Reads a profile file, the shipped one by default.
+    """Reads the profile that is to be in force: the shipped one, with a clinic's file over it.
 
     Raises:
-        ConfigError: it cannot be read, or says something that cannot be.
+        ConfigError: it cannot be read, says something that cannot be, or passes a hard bound.
     """
-    path = path or DEFAULT
+    if path is None:
+        return _shipped()
+    found = parse(_read(path), path)
+    _check_bounds(found, path)
+    return found
+
+
+def parse(text: str, path: Path) -> Profile:
+    """Reads the text of a profile over the shipped one, without the bounds on what is in force.
+
+    A record keeps the text of its time, which must stay readable when the bounds have changed.
+
+    Raises:
+        ConfigError: it says something that cannot be.
+    """
+    shipped = _shipped()
+    if text == shipped.text:
+        return shipped
+    version, own = _parse(text, path)
+    rules = {rule.id: rule for rule in (*shipped.rules, *own)}
+    return Profile(f"{version} on {shipped.version}", tuple(rules.values()), text)
+
+
+@cache
+def _shipped() -> Profile:
+    text = _read(DEFAULT)
+    return Profile(*_parse(text, DEFAULT), text)
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", "") or "it is not UTF-8 text"
         raise ConfigError(
@@ -57,28 +116,79 @@ def load(path: Path | None = None) -> Profile:
             path=path,
             key="station.profile",
         ) from error
-    return parse(text, path)
 
 
-def parse(text: str, path: Path) -> Profile:
-    """Reads the text of a profile.
+def _parse(text: str, path: Path) -> tuple[str, tuple[Rule, ...]]:
+    """The version and the rules of one file."""
 
-    Raises:
-        ConfigError: see `load`.
-    """
+    def refuse(message: str) -> ConfigError:
+        return ConfigError(message, path=path, key="version")
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"is not valid TOML: {error}", path=path) from error
     entries = table.get("rule")
     if not isinstance(table.get("version"), str) or not _are_tables(entries):
-        raise ConfigError("needs a version and at least one [[rule]]", path=path, key="version")
+        raise refuse("needs a version and at least one [[rule]]")
+    _check(table, _PROFILE_KEYS, "there is no key", refuse)
     rules = tuple(_rule(entry, path) for entry in entries)
     ids = [rule.id for rule in rules]
     for rule_id in ids:
         if ids.count(rule_id) > 1:
             raise ConfigError(f"rule {rule_id!r} is there twice", path=path, key="rule.id")
-    return Profile(table["version"], rules, text)
+    return table["version"], rules
+
+
+def _check_bounds(profile: Profile, path: Path) -> None:
+    """What no profile may do to the rules of the shipped one, nor with rules of its own."""
+    shipped = {rule.id: rule for rule in _shipped().rules}
+    for rule in profile.rules:
+        why_not = _beyond_bounds(rule, shipped)
+        if why_not:
+            raise ConfigError(f"rule {rule.id!r}: {why_not}", path=path, key=f"rule.{rule.id}")
+
+
+def _beyond_bounds(rule: Rule, shipped: dict[str, Rule]) -> str:
+    """Why a rule cannot be in force, in words; `""` when it can."""
+    known = shipped.get(rule.id)
+    high = _mildest_high(rule)
+    if known is None and rule.side == "technical":
+        conditions = [each.id for each in shipped.values() if each.side == "technical"]
+        near = difflib.get_close_matches(rule.id, conditions, n=1, cutoff=0.5)
+        hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(conditions)}"
+        return f"there is no such technical condition; {hint}"
+    if known is not None:
+        for key in ("side", "channel", "by_reading"):
+            mine, theirs = getattr(rule, key), getattr(known, key)
+            if mine != theirs:
+                mine, theirs = (str(x).lower() if x in (True, False) else repr(x)
+                                for x in (mine, theirs))  # fmt: skip
+                return f"{key} is {mine}; it must stay {theirs}, as shipped"
+        if high is None and _mildest_high(known) is not None:
+            words = f" with its limit {_range(rule)}" if rule.id in BOUNDS else ""
+            return f"has no level of priority high; it must keep one{words}"
+    if high is not None and high.limit is not None and rule.id in BOUNDS:
+        least, most = BOUNDS[rule.id]
+        if not least <= high.limit <= most:
+            return (
+                f"the mildest level of priority high has its limit at {high.limit:g}; "
+                f"it must be {_range(rule)}"
+            )
+    if rule.side != "technical":
+        for level in rule.levels:
+            if level.hold_s > LONGEST_HOLD_S:
+                return f"hold_s is {level.hold_s:g}; it must be from 0 to {LONGEST_HOLD_S} s"
+    return ""
+
+
+def _mildest_high(rule: Rule) -> Level | None:
+    return next((level for level in rule.levels if level.priority is Priority.HIGH), None)
+
+
+def _range(rule: Rule) -> str:
+    least, most = BOUNDS[rule.id]
+    return f"from {least:g} to {most:g} {CHANNELS[rule.channel].unit}"
 
 
 def _are_tables(entries: object) -> TypeGuard[list[dict[str, Any]]]:
@@ -95,6 +205,8 @@ def _rule(entry: dict[str, Any], path: Path) -> Rule:
     _check(entry, _RULE_KEYS, "there is no key", refuse)
     if not entry.get("id"):
         raise refuse("needs an id")
+    if not _ID.fullmatch(rule_id):
+        raise refuse("an id has letters, digits, dots, dashes and underscores only")
     side = entry.get("side")
     if side not in ("high", "low", "technical"):
         raise refuse("side must be high, low or technical")
@@ -107,6 +219,9 @@ def _rule(entry: dict[str, Any], path: Path) -> Rule:
     limits = [level.limit for level in levels if level.limit is not None]
     if limits != sorted(limits, reverse=side == "low"):
         raise refuse("levels must go from the mildest to the worst limit")
+    ranks = [level.priority.rank for level in levels]
+    if ranks != sorted(ranks):
+        raise refuse("levels must go from the mildest to the worst priority")
     label = entry.get("label") or (CHANNELS[channel].label if channel in CHANNELS else rule_id)
     return Rule(rule_id, channel, side, levels, label, entry.get("by_reading", False))
 

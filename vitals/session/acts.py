@@ -63,7 +63,13 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
 def _close_session(room: Room, now_us: int, command: Command) -> list[Output]:
     session = _session(room)
     reason = _text(command, "reason")
-    unseen = [alarm for alarm in room.alarms if alarm.priority is Priority.HIGH and alarm.sounding]
+    unseen = [
+        alarm
+        for alarm in room.alarms
+        if alarm.priority is Priority.HIGH
+        and alarm.condition in ("active", "latched")
+        and not alarm.acked_by
+    ]
     if unseen and not reason:
         raise Refused(
             f"{unseen[0].text} is not acknowledged: acknowledge it, or close with a reason"
