@@ -30,11 +30,11 @@ id = "room-1"
   [[room.device]]
   id = "ox"
   driver = "nonin-df2"
-  url = "serial:///dev/null"
+  url = "serial:///dev/ttyS8"
   [[room.device]]
   id = "cuff"
   driver = "dinamap"
-  url = "serial:///dev/null"
+  url = "serial:///dev/ttyS9"
 """
 DEVICES = {
     "ox": StationDevice("ox", "nonin-df2", "", ("spo2", "pr", "pleth"), frozenset(), 1.0, "yes"),

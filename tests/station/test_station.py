@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.station.clinic import Clinic, running
+from vitals import wire
 from vitals.clock import Clock
 from vitals.model import Notice, StartNibp, Waveform
 from vitals.record import Record
@@ -205,5 +206,94 @@ def test_a_value_of_the_second_device_is_recorded_but_not_shown(tmp_path: Path) 
             (room,) = clinic.hub.snapshot().rooms
             assert [n.value for n in room.numerics if n.channel == "spo2"] == [97]
             assert room.alarms == []
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("ident", "args", "says"),
+    [
+        ("", {"text": "x"}, "id"),
+        ("c", {"text": {"deep": [1, 2]}}, "texts and numbers"),
+        ("c", {"text": "x" * 3000}, "longer"),
+    ],
+)
+def test_a_command_that_could_not_be_recorded_is_not_done(
+    tmp_path: Path, ident: str, args: dict[str, object], says: str
+) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as clinic:
+            session = await open_session(clinic)
+            got: list[wire.ResultMsg] = []
+            message = wire.CommandMsg(
+                id=ident, kind="mark", room="room-1", name="n", role="nurse", args=args
+            )
+            clinic.station.on_command(message, got.append)
+            assert not got[0].ok
+            assert says in got[0].error
+            assert [row for row in clinic.reader.audit(session) if row.kind == "mark"] == []
+
+    run(main())
+
+
+def test_the_id_of_one_command_is_no_answer_to_another(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as clinic:
+            await open_session(clinic)
+            assert (await clinic.act("mark", ident="one", text="x")).ok
+            other = await clinic.act("dose", ident="one")
+            assert not other.ok
+            assert "another command" in other.error
+
+    run(main())
+
+
+def test_a_fault_in_one_room_is_its_highest_alarm_and_the_station_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as clinic:
+            await open_session(clinic)
+            room = clinic.station._rooms["room-1"]
+            room.step = None  # type: ignore[assignment]
+            clinic.value("spo2", 97)
+            (alarm,) = clinic.hub.snapshot().rooms[0].alarms
+            assert (alarm.rule, alarm.priority, alarm.sounding) == ("fault", "high", True)
+            assert "not monitored" in caplog.text
+
+    run(main())
+
+
+def test_of_two_open_sessions_in_a_room_the_newer_goes_on_and_the_older_ends(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as clinic:
+            first = await open_session(clinic)
+            clinic.station._rooms["room-1"].ended()  # as if it had never been heard of
+            assert (await clinic.act("open_session", subject_ref="P-2", route="iv")).ok
+            assert len(clinic.reader.open_sessions()) == 2
+        async with running(tmp_path) as clinic:
+            room = clinic.hub.snapshot().rooms[0]
+            assert room.session is not None
+            assert room.session.subject_ref == "P-2"
+            await clinic.until(lambda: len(clinic.reader.open_sessions()) == 1, "one open")
+            old = clinic.reader.session(first)
+            assert old is not None
+            assert old.session.ended_us is not None
+
+    run(main())
+
+
+def test_the_next_patient_does_not_begin_with_the_last_ones_blood_pressure(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as clinic:
+            clinic.link("cuff")
+            await open_session(clinic)
+            clinic.value("nibp_sys", 150, "cuff")
+            assert (await clinic.act("close_session", reason="done")).ok
+            assert (await clinic.act("open_session", subject_ref="P-2", route="iv")).ok
+            (room,) = clinic.hub.snapshot().rooms
+            assert [n for n in room.numerics if n.channel == "nibp_sys"] == []
 
     run(main())
