@@ -168,22 +168,16 @@ def _check(config: Config, path: Path) -> None:
         ("room.id", [room.id for room in config.room], "ids must differ"),
         ("device.id", [device.id for device in devices], "ids must differ"),
         ("device.url", [device.url for device in devices], "each device needs a link of its own"),
-        ("room.label", [room.name for room in config.room], "people tell rooms apart by it"),
+        ("room.label", [_look(room.name) for room in config.room], "people tell rooms apart by it"),
     ):
-        twice = _twice(values)
-        if twice is not None:
-            refuse(key, f"{twice!r} is used twice; {why}")
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            refuse(key, f"{twice[0]!r} is used twice; {why}")
 
 
-def _twice(values: list[str]) -> str | None:
-    """The first value that was there before, as far as people can see (case, spaces)."""
-    seen = set()
-    for value in values:
-        looks = " ".join(value.split()).casefold()
-        if looks in seen:
-            return value
-        seen.add(looks)
-    return None
+def _look(label: str) -> str:
+    """A label without what people do not see: case and spaces."""
+    return " ".join(label.split()).casefold()
 
 
 def _is_loopback(host: str) -> bool:

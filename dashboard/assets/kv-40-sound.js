@@ -100,7 +100,8 @@
   };
 
   open(); // running at once where a kiosk allows it, else suspended until a gesture
-  for (const gesture of ["pointerdown", "keydown"])
+  // Not on pointerdown: the banner would go, the page move up, and the click miss its target.
+  for (const gesture of ["click", "keydown"])
     document.addEventListener(gesture, () => kv.sound.armed() || kv.sound.arm(), { capture: true });
   kv.on("frame", step);
   kv.on("tick", step);

@@ -8,12 +8,11 @@
   let place = null; // the container in use
   let shown = ""; // what is in it
   let view = null;
+  let mountedPath = "";
 
   /** Goes to another page without loading it anew, so that sound stays permitted. */
   kv.go = function (path) {
     window.dash_clientside.set_props("kv-url", { pathname: path });
-    // Dash drops what it is told before its first callback has come back.
-    setTimeout(() => location.pathname === path || location.assign(path), 600);
   };
   /** Click handler for links within the program. */
   kv.follow = function (event) {
@@ -43,6 +42,7 @@
     place = container;
     if (!container) return;
     shown = wanted;
+    mountedPath = location.pathname;
     document.body.dataset.page = container.dataset.view;
     view = kv.views[container.dataset.view](container, container.dataset.argument || "");
     kv.link.wants(view.waves);
@@ -56,6 +56,8 @@
     else if (view) view.update();
     if (bar) bar.update();
   });
+  // Somebody chose another page while the server was away: Dash has changed the address only.
+  kv.on("synced", () => view && location.pathname !== mountedPath && location.reload());
   kv.on("tick", () => {
     if (view) view.tick();
     if (bar) bar.update();

@@ -73,7 +73,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 def _note(problems: list[str], message: Any) -> None:
     # A server that a test has stopped cannot be reached, and an answer of the API that is an
     # error is shown in words: neither is the page's fault.
-    expected = ("WebSocket connection to", "net::ERR_")
+    expected = ("WebSocket connection to", "net::ERR_", "the server did not respond")
     known = any(word in message.text for word in expected) or "/api/" in message.location["url"]
     if message.type in ("error", "warning") and not known:
         problems.append(f"console: {message.text}")

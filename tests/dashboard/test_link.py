@@ -90,9 +90,6 @@ def test_a_silent_station_is_stale_and_the_page_alarms_by_itself(
     expect(page.locator(SPO2)).to_have_attribute("data-state", "stale")
     expect(page.locator("body")).to_have_attribute("data-sounding", "high")
     expect(page.locator(".banner-lost")).to_have_attribute("data-alarming", "yes")
-    # the server itself is still heard: it is not "lost", however long this lasts
-    eventually(page, lambda: page.evaluate("kv.link.silentS()") > 7)
-    assert link(page) == "stale"
     page.get_by_role("button", name="Silence").click()
     expect(page.locator("body")).not_to_have_attribute("data-sounding", "high")
     station.beating = True
@@ -104,9 +101,12 @@ def test_a_station_that_was_killed_is_stale_at_once(two: Any, open_page: OpenPag
     station, web = two
     page = open_page(web.address)
     live(page)
-    station.hang_up()
+    station.hang_up(seconds=8)
     assert seconds_until(lambda: link(page) == "stale") < 1.5
-    live(page)  # it has come back by itself
+    # the server itself is still heard: it is not "lost", however long this lasts
+    eventually(page, lambda: page.evaluate("kv.link.silentS()") > 6)
+    assert link(page) == "stale"
+    expect(page.locator("body")).to_have_attribute("data-link", "live", timeout=15000)
 
 
 def test_a_page_opened_while_the_station_is_away_shows_nothing_as_current(
@@ -184,6 +184,21 @@ def test_a_clock_that_is_set_in_the_browser_changes_no_age(two: Any, open_page: 
     live(page)
     station.numeric("room-1", "spo2", 95)
     expect(page.locator(SPO2)).to_have_attribute("data-state", "fresh")
+
+
+def test_a_page_that_was_chosen_while_the_server_was_away_comes_with_the_server(
+    two: Any, open_page: OpenPage
+) -> None:
+    _, web = two
+    page = open_page(web.address)
+    live(page)
+    web.stop()
+    eventually(page, lambda: link(page) == "lost")
+    page.get_by_role("link", name="Devices").click()
+    eventually(page, lambda: page.url.endswith("/devices"))
+    expect(page.locator(".tile")).to_have_count(2)
+    web.start()
+    expect(page.locator("h1")).to_have_text("Devices", timeout=15000)
 
 
 def test_an_open_page_reloads_when_the_pages_have_changed(

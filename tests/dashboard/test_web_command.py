@@ -16,6 +16,7 @@ import pytest
 
 from dashboard import cli_commands
 from tests.dashboard.ward import wait_until
+from tests.e2e.clinic import free_port
 from vitals import cli
 
 ROOT = Path(__file__).parents[2]
@@ -50,9 +51,18 @@ def test_it_prints_its_address_and_answers_there_without_a_station(tmp_path: Pat
 
 def test_host_and_port_come_from_the_config(tmp_path: Path) -> None:
     config = tmp_path / "clinic.toml"
-    config.write_text('[web]\nhost = "localhost"\nport = 0\n')
+    port = free_port()
+    config.write_text(f'[web]\nhost = "localhost"\nport = {port}\n[[room]]\nid = "r1"\n')
     with running("--config", str(config)) as (_, address):
+        assert address == f"http://127.0.0.1:{port}/"
+
+
+def test_the_command_line_may_ask_for_any_port(tmp_path: Path) -> None:
+    config = tmp_path / "clinic.toml"
+    config.write_text('[web]\nport = 1\n[[room]]\nid = "r1"\n')
+    with running("--config", str(config), "--port", "0") as (_, address):
         assert address.startswith("http://127.0.0.1:")
+        assert address != "http://127.0.0.1:1/"
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -78,7 +88,8 @@ def test_a_host_that_others_can_reach_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = refused(capsys, "--store", str(tmp_path / "v.db"), "--host", "0.0.0.0")  # noqa: S104
-    assert "reachable from other computers" in said
+    assert said.startswith("vitals: --host: ")
+    assert "'0.0.0.0' is reachable from other computers" in said
 
 
 def test_no_station_at_all_is_a_question_of_usage(capsys: pytest.CaptureFixture[str]) -> None:

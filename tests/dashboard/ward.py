@@ -49,6 +49,7 @@ class Station:
         self.answering = True
         self.recording = True
         self.beating = True
+        self._down_s = 0.0
         self._done: dict[str, wire.ResultMsg] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="station")
@@ -63,8 +64,9 @@ class Station:
         assert self._up.wait(DEADLINE_S)
         return self
 
-    def hang_up(self) -> None:
-        """Ends the feed for two seconds, as a station that dies and is started again."""
+    def hang_up(self, seconds: float) -> None:
+        """Ends the feed for a while, as a station that dies and is started again."""
+        self._down_s = seconds
         self._loop.call_soon_threadsafe(self._hung_up.set)
 
     def stop(self) -> None:
@@ -134,7 +136,7 @@ class Station:
                         await asyncio.wait_for(self._hung_up.wait(), 0.5)
             self._hung_up.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), 2)
+                await asyncio.wait_for(self._stopped.wait(), self._down_s)
 
 
 class Web:

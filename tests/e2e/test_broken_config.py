@@ -25,7 +25,7 @@ EVERYWHERE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "unknown driver": (ROOM.replace("df2", "fd2"), 'did you mean "nonin-df2"', DEVICES),
     "no such profile": ('[station]\nprofile = "no.toml"\n' + ROOM, "No such file", DEVICES),
     "no folder for the record": ('[station]\nstore = "no/v.db"\n' + ROOM, "no folder", DEVICES),
-    "any port": ("[web]\nport = 0\n" + ROOM, "choose one", ("run",)),
+    "any port": ("[web]\nport = 0\n" + ROOM, "or equal to 1", ALL),
 }
 """What is wrong -> config, words of the sentence, commands that must refuse it."""
 
@@ -35,6 +35,8 @@ BROKEN = {
     "unknown scheme": (DEVICE.format(url="seral:///x"), 'did you mean "serial"'),
     "a room twice": (ROOM + ROOM, "'r1' is used twice"),
     "a device twice": (ROOM + ROOM.replace("r1", "r2"), "'d1' is used twice"),
+    "no room": ('[station]\nid = "s"\n', "there is none; add a [[room]]"),
+    "a link twice": (ROOM + ROOM.replace("r1", "r2").replace("d1", "d2"), "link of its own"),
     "wrong type": ("[web]\nport = true\n" + ROOM, "web.port"),
     "not a list": ("room = 5\n", "room: input should be a valid list"),
     "open to the network": ('[web]\nhost = "0.0.0.0"\n' + ROOM, "use 127.0.0.1"),
@@ -54,6 +56,7 @@ BROKEN_PROFILES = {
     "a time before": (RULE + LEVELS.format("limit = 92, hold_s = -1"), "hold_s cannot be -1"),
     "clears beyond its limit": (RULE + LEVELS.format("limit = 92, clear = 90"), "beyond"),
     "levels that are none": (RULE + "level = 7\n", "[[rule.level]]"),
+    "beyond a hard bound": (RULE + LEVELS.replace("88", "84").format("limit = 92"), "85 to 92 %"),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 import pytest
 
@@ -160,6 +161,34 @@ def test_an_open_session_goes_on_after_a_restart_with_the_gap_marked(tmp_path: P
             assert min(bucket[1] for bucket in trend.b) == 90
             assert [n.value for n in after.numerics if n.channel == "nibp_sys"] == [182]
             assert [m.kind for m in after.marks] == ["dose", "resumed"]
+        assert verify(clinic.config.station.store).ok
+
+    run(main())
+
+
+def test_sessions_of_a_record_that_cannot_be_read_at_the_start_go_on_as_soon_as_it_can(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as clinic:
+            session = await open_session(clinic)
+        other = apsw.Connection(str(clinic.config.station.store))
+        other.pragma("locking_mode", "exclusive")
+        other.execute("BEGIN EXCLUSIVE")
+        async with running(tmp_path) as clinic:
+            clinic.link("ox")
+            clinic.value("spo2", 96)
+            (room,) = clinic.hub.snapshot().rooms
+            assert [n.value for n in room.numerics] == [96]  # live all the same
+            assert not room.session or not room.session.id
+            other.close()
+
+            def resumed() -> bool:
+                (room,) = clinic.hub.snapshot().rooms
+                return bool(room.session and room.session.id == session)
+
+            await clinic.until(resumed, "the session goes on")
+            assert (await clinic.act("mark", text="here again")).recorded
         assert verify(clinic.config.station.store).ok
 
     run(main())

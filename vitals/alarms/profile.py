@@ -8,6 +8,7 @@ added, and every other rule stays as shipped. `BOUNDS` hold for all that is in f
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 import tomllib
@@ -162,9 +163,7 @@ def _beyond_bounds(rule: Rule, shipped: dict[str, Rule]) -> str:
         for key in ("side", "channel", "by_reading"):
             mine, theirs = getattr(rule, key), getattr(known, key)
             if mine != theirs:
-                mine, theirs = (str(x).lower() if x in (True, False) else repr(x)
-                                for x in (mine, theirs))  # fmt: skip
-                return f"{key} is {mine}; it must stay {theirs}, as shipped"
+                return f"{key} is {json.dumps(mine)}; it must stay {json.dumps(theirs)}, as shipped"
         if high is None and _mildest_high(known) is not None:
             words = f" with its limit {_range(rule)}" if rule.id in BOUNDS else ""
             return f"has no level of priority high; it must keep one{words}"
