@@ -32,8 +32,6 @@ def check(config: Config, path: Path) -> None:
 
 def _check_port(host: str, port: int, path: Path) -> None:
     why_not = ""
-    if port == 0:
-        why_not = "0 takes any free port, and only `vitals web` can say which; choose one"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if sys.platform != "win32":  # as the web does it

@@ -106,6 +106,7 @@ class Supervisor:
         self.url = f"http://{host}:{config.web.port}/"
         self._ready = False
         self._alarmed = False
+        self._sounding: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Runs until cancelled, then stops both children."""
@@ -122,18 +123,14 @@ class Supervisor:
             # The web first: it then never shows a station that was stopped on purpose as lost.
             for child in (self.web, self.station):
                 await _stop(child)
+            if self._sounding is not None:
+                await asyncio.wait([self._sounding], timeout=STOP_S)
 
     async def _keep(self, child: Child) -> None:
         """Starts a child again and again."""
         while True:
             try:
-                child.process = await asyncio.create_subprocess_exec(
-                    *child.argv,
-                    stdin=asyncio.subprocess.PIPE,
-                    env={**os.environ, lifeline.VARIABLE: "1"},
-                    # Ctrl-C is for the supervisor, which then stops the children in order.
-                    start_new_session=True,
-                )
+                await self._start(child)
             except OSError as error:  # out of memory or of processes: try again
                 log.error("%s cannot be started: %s", child.name, error)
                 await asyncio.sleep(RETRY_S[1])
@@ -141,6 +138,7 @@ class Supervisor:
             child.started, child.healthy = _now(), False
             child.first_started = child.first_started or child.started
             child.starts += 1
+            assert child.process is not None  # noqa: S101 (just started)
             log.info("%s started, process %d", child.name, child.process.pid)
             code = await child.process.wait()
             lived_s = _now() - child.started
@@ -149,6 +147,22 @@ class Supervisor:
                 child.wait_s = RETRY_S[0]
             await asyncio.sleep(child.wait_s if lived_s < SHORT_LIFE_S else 0)
             child.wait_s = min(child.wait_s * 2, RETRY_S[1])
+
+    async def _start(self, child: Child) -> None:
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *child.argv,
+                stdin=asyncio.subprocess.PIPE,
+                env={**os.environ, lifeline.VARIABLE: "1"},
+                # Ctrl-C is for the supervisor, which then stops the children in order.
+                start_new_session=True,
+            )
+        )
+        try:
+            child.process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            child.process = await starting  # never leave one behind that nobody knows
+            raise
 
     async def _watch(self) -> None:
         """Kills what is silent for too long; sounds for a silent station before that."""
@@ -183,10 +197,7 @@ class Supervisor:
         log.critical("%s", sentence)
         command = self._config.station.alarm_command
         if command:
-            try:
-                await asyncio.create_subprocess_exec(*command, sentence)
-            except OSError as error:
-                log.critical("station.alarm_command cannot be run: %s", error)
+            self._sounding = asyncio.create_task(_sound([*command, sentence]), name="alarm")
 
     async def _ask_web(self) -> None:
         while True:
@@ -226,6 +237,15 @@ def _health(url: str) -> dict[str, Any]:
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks without the proxy that the environment may name: this is our own computer."""
+
+
+async def _sound(command: Sequence[str]) -> None:
+    """Runs the alarm command to its end."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command)
+        await process.wait()
+    except OSError as error:
+        log.critical("station.alarm_command cannot be run: %s", error)
 
 
 async def _stop(child: Child) -> None:

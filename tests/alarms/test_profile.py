@@ -80,7 +80,12 @@ def test_a_rule_of_a_known_id_replaces_that_rule_whole_and_no_other(clinic: Clin
     for new, old in zip(found.rules, SHIPPED.rules, strict=True):
         assert (new == old) == (new.id != "spo2-low")
     (only,) = by_id(found)["spo2-low"].levels
-    assert (only.limit, only.hold_s, only.samples, only.latching) == (90, 0, 0, False)
+    assert (only.limit, only.hold_s, only.samples) == (90, 0, 0)
+
+
+def test_a_high_level_of_a_vital_latches_whatever_the_file_says(clinic: Clinic) -> None:
+    found = clinic.load(rule("spo2-low", level("high", 90, ", latching = false")))
+    assert by_id(found)["spo2-low"].levels[0].latching
 
 
 def test_a_physiological_rule_of_a_new_id_is_added(clinic: Clinic) -> None:
@@ -89,9 +94,11 @@ def test_a_physiological_rule_of_a_new_id_is_added(clinic: Clinic) -> None:
     assert (found.rules[-1].id, found.rules[-1].channel) == ("pi-low", "pi")
 
 
-def test_a_technical_rule_may_have_other_delays(clinic: Clinic) -> None:
-    found = clinic.load(rule("link-lost", level("medium", None, ", hold_s = 60")))
-    assert by_id(found)["link-lost"].levels[0].hold_s == 60
+def test_a_technical_rule_may_have_shorter_delays_and_no_longer_ones(clinic: Clinic) -> None:
+    with pytest.raises(ConfigError, match="from 0 to 30 s"):
+        clinic.load(rule("link-lost", level("medium", None, ", hold_s = 60")))
+    found = clinic.load(rule("link-lost", level("medium", None, ", hold_s = 20")))
+    assert by_id(found)["link-lost"].levels[0].hold_s == 20
     assert by_id(found)["spo2-no-data"] == by_id(SHIPPED)["spo2-no-data"]
 
 
@@ -111,10 +118,11 @@ def test_a_technical_condition_that_nobody_looks_for_is_refused(
     assert said == f"rule '{rule_id}': there is no such technical condition; {hint}"
 
 
-def test_the_version_names_both_and_the_text_is_the_clinics(clinic: Clinic) -> None:
+def test_the_version_names_both_and_the_text_needs_no_other_file(clinic: Clinic) -> None:
     found = clinic.load(rule("pi-low", level("low", 0.3), side="low"))
     assert found.version == "clinic-3 on default-1"
-    assert found.text == clinic.path.read_text(encoding="utf-8")
+    assert parse(found.text, clinic.path).rules == found.rules
+    assert found.text.count("[[rule]]") == len(found.rules)
 
 
 def test_the_documented_example_is_in_force(clinic: Clinic) -> None:

@@ -12,8 +12,8 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -64,7 +64,7 @@ class Profile:
         version: of the shipped profile, or of the clinic's on the shipped one
             ("clinic-3 on default-1").
         rules: all that are in force.
-        text: of the file that was read: the clinic's own when there is one.
+        text: all rules that are in force, as the text of a profile.
     """
 
     version: str
@@ -98,7 +98,24 @@ def parse(text: str, path: Path) -> Profile:
         return shipped
     version, own = _parse(text, path)
     rules = {rule.id: rule for rule in (*shipped.rules, *own)}
-    return Profile(f"{version} on {shipped.version}", tuple(rules.values()), text)
+    merged = tuple(rules.values())
+    return Profile(f"{version} on {shipped.version}", merged, _dump(version, merged))
+
+
+def _dump(version: str, rules: Iterable[Rule]) -> str:
+    """Rules as the text of a profile: what the record keeps must not need any other file."""
+    lines = [f"version = {json.dumps(version)}"]
+    for rule in rules:
+        lines.append("\n[[rule]]")
+        keys = ("id", "channel", "side", "label", "by_reading")
+        lines += [f"{key} = {json.dumps(getattr(rule, key))}" for key in keys]
+        for level in rule.levels:
+            lines.append("  [[rule.level]]")
+            for key in _LEVEL_KEYS:
+                value = getattr(level, key)
+                if value is not None:
+                    lines.append(f"  {key} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
 
 
 @cache
@@ -174,11 +191,21 @@ def _beyond_bounds(rule: Rule, shipped: dict[str, Rule]) -> str:
                 f"the mildest level of priority high has its limit at {high.limit:g}; "
                 f"it must be {_range(rule)}"
             )
-    if rule.side != "technical":
-        for level in rule.levels:
-            if level.hold_s > LONGEST_HOLD_S:
-                return f"hold_s is {level.hold_s:g}; it must be from 0 to {LONGEST_HOLD_S} s"
+    for level in rule.levels:
+        longest_s = LONGEST_HOLD_S if rule.side != "technical" else _hold_s(known, level)
+        if level.hold_s > longest_s:
+            return f"hold_s is {level.hold_s:g}; it must be from 0 to {longest_s:g} s"
     return ""
+
+
+def _hold_s(shipped: Rule | None, level: Level) -> float:
+    """The longest delay of a technical condition: the shipped one of that priority."""
+    same = (
+        [each.hold_s for each in shipped.levels if each.priority is level.priority]
+        if shipped
+        else []
+    )
+    return min(same, default=LONGEST_HOLD_S)
 
 
 def _mildest_high(rule: Rule) -> Level | None:
@@ -233,6 +260,8 @@ def _level(level: dict[str, Any], side: str, refuse: _Refuse) -> Level:
         raise refuse("each level needs a priority: info, low, medium or high") from None
     if side != "technical" and found.limit is None:
         raise refuse("each level needs a limit")
+    if side != "technical" and found.priority is Priority.HIGH:
+        found = replace(found, latching=True)  # rule 5 of the state machine: no profile's choice
     if found.limit is not None and found.clear is not None:
         outside = found.clear > found.limit if side == "high" else found.clear < found.limit
         if outside:
