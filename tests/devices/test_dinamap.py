@@ -261,6 +261,16 @@ def test_a_failure_whose_counter_drops_later_is_said_once() -> None:
     assert notices(events) == [("nibp_failed", True)]
 
 
+def test_a_second_failure_with_the_same_status_is_told_by_the_counter() -> None:
+    assert notices(decode(DRIVER, na(3, 60) + na(3, 0) + na(3, 1))) == [("nibp_failed", True)]
+
+
+def test_a_reading_between_two_failures_makes_them_two() -> None:
+    first = na(1, 60) + na(2, 61) + na(3, 62)
+    second = na(1, 0, "131084101") + na(2, 30) + na(3, 0)
+    assert notices(decode(DRIVER, first + second)) == [("nibp_failed", True)] * 2
+
+
 def test_failure_names_the_status() -> None:
     events = decode(DRIVER, na(1, 400) + na(2, 401) + na(7, 402))
     assert [e.detail for e in events if isinstance(e, Notice)] == ["the monitor reports status 7"]
@@ -301,6 +311,18 @@ def test_a_new_connection_begins_with_a_baseline() -> None:
 def test_the_counter_running_over_is_no_reading() -> None:
     assert bps(decode(DRIVER, na(1, 9999) + na(1, 0))) == []
     assert bps(decode(DRIVER, na(1, 9999) + na(1, 0, "119077091"))) == [(119, 77, 91)]
+
+
+def test_the_same_values_again_are_a_reading_when_we_asked_for_one() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    decoder.feed(Chunk(na(1, 9999), T0))
+    decoder.request(StartNibp(), T0)
+    decoder.due(T0)
+    assert bps(decoder.feed(Chunk(na(1, 0), T0 + 30 * US))) == [(118, 76, 90)]
+
+
+def test_columns_that_were_filled_before_us_are_no_reading_however_fresh() -> None:
+    assert bps(decode(DRIVER, na(2, 0) + na(1, 1))) == []
 
 
 def test_values_coming_back_after_blank_columns_are_new_only_with_a_fresh_counter() -> None:
@@ -414,7 +436,7 @@ def test_lines_of_another_kind_are_stepped_over() -> None:
 
 def test_the_wrong_mode_ends_with_the_first_reply() -> None:
     binary = next(v["hex"] for v in vectors("dinamap")["vectors"] if v["id"] == "binary-mode")
-    events = decode(DRIVER, bytes.fromhex(binary) * 3 + b"\r" + message(b"OA1098"))
+    events = decode(DRIVER, bytes.fromhex(binary) * 3 + b"\r" + message(b"OA1098") * 2)
     assert notices(events) == [("wrong_mode", True), ("wrong_mode", False)]
     assert "ASCII host mode" in next(e.detail for e in events if isinstance(e, Notice))
 
@@ -442,6 +464,14 @@ def test_monitor_counts_in_its_unit(unit_s: float, counter: bytes) -> None:
     monitor.receive(NC0, T0)
     monitor.poll(T0 + 20 * US)
     assert monitor.receive(NA, T0 + 170 * US)[6:10] == counter
+
+
+def test_monitor_does_not_begin_again_while_it_inflates() -> None:
+    monitor = Monitor(FakePatient(**BPS))
+    monitor.receive(NC0, T0)
+    monitor.receive(NC0, T0 + 15 * US)
+    monitor.poll(T0 + 20 * US)
+    assert not monitor.inflating
 
 
 def test_monitor_repeats_the_old_reading_while_it_takes_a_new_one() -> None:

@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from devices import registry
-from devices.driver import BleSettings, Chunk, Driver, SerialSettings
+from devices.driver import BleSettings, Chunk, Driver, Responder, SerialSettings
 from tests.devices.decoding import (
     T0,
     VECTORS,
@@ -335,6 +335,23 @@ def test_request_is_sent_or_refused_in_a_sentence(name: str, kind: str) -> None:
             decoder.request(REQUESTS[kind], T0)
 
 
+def responder(driver: Driver, patient: FakePatient) -> Responder | None:
+    """The device side, where the protocol has one."""
+    try:
+        return driver.responder(patient)
+    except CommandError:
+        return None
+
+
+@every_driver
+@pytest.mark.parametrize("kind", ["random", "spaces"])
+def test_simulated_device_keeps_no_garbage(name: str, kind: str) -> None:
+    if device := responder(registry.get(name), FakePatient()):
+        for start in range(0, 100_000, 1000):
+            device.receive(GARBAGE[kind][start : start + 1000], T0)
+        assert kept_bytes(device) < 20_000
+
+
 @every_driver
 def test_simulated_device_shows_the_patient(name: str) -> None:
     driver = registry.get(name)
@@ -342,10 +359,7 @@ def test_simulated_device_shows_the_patient(name: str) -> None:
     values |= {"nibp_sys": 131.0, "nibp_dia": 84.0, "nibp_map": 101.0}
     patient = FakePatient(**values)
     decoder = driver.decoder("bed-1")
-    try:
-        device = driver.responder(patient)
-    except CommandError:
-        device = None
+    device = responder(driver, patient)
     if "start_nibp" in driver.can:
         decoder.request(StartNibp(), T0)
     events = []

@@ -65,6 +65,7 @@ def test_bytes_that_mean_nothing_show_no_number_and_are_named(
         expect(overview.locator(none(room))).to_have_text("--")
         overview.wait_for_selector(f"[data-room={room}] [data-alarm]")
         assert f"{NOT_UNDERSTOOD} [{room}-dev]" in ports.clinic.said()
+        assert f"link streaming  [{room}-dev]" not in ports.clinic.said()
         assert ports.clinic.reader.channels(ports.sessions[room]) == []
     assert watch.always_live()
 
