@@ -80,7 +80,9 @@ class LatestRoom:
 
     def _link(self, m: wire.LinkMsg) -> None:
         device = self._devices.get(m.device) or wire.DeviceMsg(id=m.device, driver="")
-        self._devices[m.device] = replace(device, state=m.state, detail=m.detail)
+        self._devices[m.device] = replace(
+            device, state=m.state, rejected=m.rejected, detail=m.detail
+        )
 
     def _alarm(self, m: wire.AlarmMsg) -> None:
         # An idle alarm is worth nothing, unless somebody has switched its rule off or silenced it.

@@ -209,6 +209,7 @@ class DeviceMsg(msgspec.Struct, kw_only=True):
     channels: list[str] = []
     own_alarm: str = "unknown"
     state: LinkWord = "connecting"
+    rejected: int = 0
     detail: str = ""
 
 

@@ -180,9 +180,9 @@ def main() -> None:
         url = f"http://127.0.0.1:{port}/"
         while True:
             with contextlib.suppress(Error):
-                page.goto(url, timeout=1000)
+                page.goto(url, wait_until="commit")
                 break
-            time.sleep(0.05)
+            time.sleep(0.02)
         page.wait_for_selector("[data-channel=spo2][data-state=fresh]")
         rows.append(("start -> first fresh tile s", "4", f"{time.monotonic() - start:.2f}", ""))
         ward.open_all(folder / "vitals.db.feed", options.rooms)

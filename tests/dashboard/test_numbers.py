@@ -84,6 +84,7 @@ def test_an_older_sample_never_replaces_a_newer_one(two: Any, open_page: OpenPag
     page = open_page(web.address)
     now_us = station.now_us
     station.numeric("room-1", "spo2", 97, at_us=now_us, fresh_s=30, gone_s=60)
+    expect(number(page, "spo2")).to_have_text("97")
     station.numeric("room-1", "spo2", 61, at_us=now_us - US, fresh_s=30, gone_s=60)
     station.numeric("room-1", "pr", 72, at_us=now_us, fresh_s=30, gone_s=60)
     expect(number(page, "pr")).to_have_text("72")

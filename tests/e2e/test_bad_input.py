@@ -60,6 +60,7 @@ def test_bytes_that_mean_nothing_show_no_number_and_are_named(
     overview.goto(ports.clinic.url)
     watch = Watch(overview, "good")
     devices.goto(f"{ports.clinic.url}/devices")
+    assert "link streaming  [good-dev]" in ports.clinic.said()
     for room in (*GARBAGE, *WRONG):
         blamed(devices, room, NOT_UNDERSTOOD)
         expect(overview.locator(none(room))).to_have_text("--")
