@@ -14,6 +14,7 @@ from dashboard import server
 from vitals import config as configuration
 from vitals import lifeline
 from vitals.errors import VitalsError
+from vitals.process import log_to_stderr
 
 PING_S = 10.0
 MAX_UP = 16 << 10
@@ -61,6 +62,7 @@ def web(
     port: int | None,
 ) -> None:
     """Serve the pages of one station. Prints their address when they can be opened."""
+    log_to_stderr("web")
     if config_path is not None:
         settings = configuration.load(config_path)
     elif store is not None or feed is not None:

@@ -38,19 +38,11 @@
     return Boolean(session && session.id && session.ended_us === null);
   }
 
-  /** Whether a numeric takes the place of the one that is shown. Two devices of a room may give
-      the same channel (a cuff also has a pulse rate): one that streams keeps its place as long as
-      it has a value, a reading that is kept (gone_s null) gives way to whatever is newer. */
+  /** Whether a numeric takes the place of the one that is shown. Where two devices of a room give
+      the same channel, the station publishes only the one that it judges. */
   function replaces(known, numeric) {
     if (!known) return true;
-    if (known.device === numeric.device) return numeric.at_us >= known.at_us; // never an older one
-    if (numeric.value === null) return false;
-    if (known.value === null || isGone(known, numeric.at_us)) return true;
-    return known.gone_s === null && numeric.at_us >= known.at_us;
-  }
-
-  function isGone(numeric, atUs) {
-    return numeric.gone_s !== null && (atUs - numeric.at_us) / kv.US > numeric.gone_s;
+    return numeric.at_us >= known.at_us; // never an older one, of whichever device
   }
 
   function trendOf(room, channel) {

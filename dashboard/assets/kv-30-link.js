@@ -4,7 +4,6 @@
   "use strict";
 
   const SILENT_MS = 4000; // without a word for this long the other side is gone
-  const GRACE_MS = 1000; // a reconnect this quick is not worth a word
   const DROP_MS = 6000; // an open socket that is silent is given up
   const SLEPT_MS = 2500; // a pause in ticks and messages: the computer slept
   const BACKOFF_MS = [250, 500, 1000, 2000];
@@ -18,8 +17,6 @@
   let openedMs = 0;
   let frameMs = 0; // when the newest frame came
   let heardMs = performance.now(); // when the station was last heard
-  let everLive = false;
-  let downMs = performance.now(); // since when there is no working connection
   let wallMs = Date.now();
   let skewMs = Date.now() - performance.now();
   let waves = [];
@@ -40,7 +37,6 @@
       socket.close();
       socket = null;
     }
-    if (synced) downMs = performance.now();
     synced = false;
   }
 
@@ -49,7 +45,6 @@
     drop();
     kv.clock.reset();
     link.slept = true;
-    downMs = performance.now() - GRACE_MS - 1;
     tries = 0;
     retryAtMs = 0;
     judge();
@@ -93,7 +88,7 @@
 
   function present() {
     const now = performance.now();
-    if (!synced) return now - downMs > GRACE_MS || !everLive ? "lost" : link.state;
+    if (!synced) return "lost"; // said at once, however soon it is mended
     if (now - frameMs > SILENT_MS) return "lost";
     const beat = kv.model.beat;
     const stationUs = kv.clock.nowUs();
@@ -104,7 +99,6 @@
 
   function judge() {
     const state = present();
-    if (state === "live") everLive = true;
     link.state = state;
     kv.attr(document.body, "data-link", state);
   }

@@ -100,8 +100,9 @@
       const beat = kv.model.beat;
       const unrecorded = Boolean(beat && !beat.recording);
       kv.attr(document.body, "data-recording", unrecorded ? "no" : null);
-      kv.show(recording, unrecorded);
-      if (unrecorded) kv.text(recording, "NOT RECORDING" + (beat.detail ? ": " + beat.detail : ""));
+      const warning = beat ? beat.detail : "";
+      kv.show(recording, unrecorded || Boolean(warning));
+      kv.text(recording, (unrecorded ? "NOT RECORDING" + (warning ? ": " : "") : "") + warning);
       kv.text(sound, kv.sound.armed() ? "SOUND ON" : "SOUND OFF");
       kv.attr(sound, "data-on", kv.sound.armed() ? "yes" : "no");
       kv.show(blocked, !kv.sound.armed() && document.body.dataset.page !== "quiet");

@@ -131,7 +131,8 @@ def outage(page: Page, clinic: Program, name: str, state: str) -> list[Row]:
     page.evaluate("window.__link.length = 0")
     killed = page.evaluate("performance.now()")
     clinic.kill(name)
-    page.wait_for_selector(f"body[data-link={state}]", timeout=20_000)
+    said_so = f"() => window.__link.some(seen => seen[1] === {state!r})"
+    page.wait_for_function(said_so, timeout=20_000)
     page.wait_for_selector("body[data-link=live]", timeout=30_000)
     page.wait_for_selector("[data-channel=spo2][data-state=fresh]", timeout=30_000)
     fresh = page.evaluate("performance.now()")

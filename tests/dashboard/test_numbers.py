@@ -121,18 +121,18 @@ def test_heart_rate_is_shown_where_there_is_one_else_pulse_rate_by_name(
     expect(number(page, "pr")).to_have_count(0)
 
 
-def test_a_cuffs_pulse_rate_does_not_replace_the_oximeters(two: Any, open_page: OpenPage) -> None:
+def test_the_newest_value_is_shown_whichever_device_it_is_from(
+    two: Any, open_page: OpenPage
+) -> None:
+    """The station publishes only the device that is judged, so what is shown is what is judged."""
     station, web = two
     page = open_page(web.address)
-    spot = {"device": CUFF, "fresh_s": 600.0, "gone_s": None}
-    station.numeric("room-1", "pr", 88, **spot)
+    station.numeric("room-1", "pr", 88, device=CUFF)
     expect(number(page, "pr")).to_have_text("88")
     station.numeric("room-1", "pr", 72)
     expect(number(page, "pr")).to_have_text("72")
-    station.numeric("room-1", "pr", 90, **spot)
-    station.numeric("room-1", "spo2", 96)
-    expect(number(page, "spo2")).to_have_text("96")
-    expect(number(page, "pr")).to_have_text("72")
+    station.numeric("room-1", "pr", 90, device=CUFF)
+    expect(number(page, "pr")).to_have_text("90")
 
 
 def test_a_room_without_a_session_says_so_and_its_numbers_are_grey(

@@ -18,6 +18,9 @@ from tests.e2e.clinic import VITALS, Demo, wait_for
 from vitals.model import US
 
 FRESH = "[data-room] [data-channel=spo2][data-state=fresh]"
+WATCH_LINK = """window.seen = []; new MutationObserver(() => window.seen.push(
+    [performance.now(), document.body.dataset.link])).observe(
+    document.body, {attributes: true, attributeFilter: ['data-link']})"""
 STORY = """
 route = "im"
 dose_at_s = 2
@@ -106,14 +109,12 @@ def test_kill_of_the_station_is_said_and_mended_and_loses_nothing_acknowledged(
         )  # fmt: skip
         noted.append(done.stderr)
     assert all("close it first" in text for text in noted)
-    page.evaluate("window.seen = []; new MutationObserver(() => window.seen.push("
-                  "[performance.now(), document.body.dataset.link])).observe("
-                  "document.body, {attributes: true, attributeFilter: ['data-link']})")  # fmt: skip
+    page.evaluate(WATCH_LINK)
     before = {s.session.id for s in clinic.reader.open_sessions()}
     rows_before = [(r.n, r.hash) for r in clinic.reader.audit(next(iter(before)))]
     killed_ms = page.evaluate("performance.now()")
     clinic.kill("station")
-    page.wait_for_selector("body[data-link=stale]", timeout=10_000)
+    page.wait_for_function("window.seen.some(([at, link]) => link === 'stale')", timeout=10_000)
     page.wait_for_selector("body[data-link=live]", timeout=20_000)
     page.wait_for_selector(FRESH, timeout=20_000)
     seen = page.evaluate("window.seen")
@@ -140,8 +141,9 @@ def test_kill_of_the_web_is_said_and_mended_and_the_record_has_no_gap(
     page.wait_for_selector(FRESH)
     wait_for(lambda: len(clinic.reader.open_sessions()) == 2, "sessions are open")
     station = clinic.child("station")
+    page.evaluate(WATCH_LINK)
     clinic.kill("web")
-    page.wait_for_selector("body[data-link=lost]", timeout=10_000)
+    page.wait_for_function("window.seen.some(([at, link]) => link === 'lost')", timeout=10_000)
     page.wait_for_selector("body[data-link=live]", timeout=20_000)
     page.wait_for_selector(FRESH, timeout=20_000)
     assert clinic.child("station") == station

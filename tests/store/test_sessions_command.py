@@ -141,7 +141,7 @@ def test_the_record_is_the_configs_or_vitals_db(
 ) -> None:
     fill(tmp_path / "clinic.db")
     config = tmp_path / "clinic.toml"
-    config.write_text('[station]\nstore = "clinic.db"\n')
+    config.write_text('[station]\nstore = "clinic.db"\n[[room]]\nid = "room-1"\n')
     assert len(_run(capsys, "list", "--config", config)[1].splitlines()) == 3
     code, _, err = _run(capsys, "list", "--config", config, "--store", tmp_path / "clinic.db")
     assert code == 2
