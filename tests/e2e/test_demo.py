@@ -114,7 +114,9 @@ def test_kill_of_the_station_is_said_and_mended_and_loses_nothing_acknowledged(
     rows_before = [(r.n, r.hash) for r in clinic.reader.audit(next(iter(before)))]
     killed_ms = page.evaluate("performance.now()")
     clinic.kill("station")
-    page.wait_for_function("window.seen.some(([at, link]) => link === 'stale')", timeout=10_000)
+    page.wait_for_function(
+        "() => window.seen.some(([at, link]) => link === 'stale')", timeout=10_000
+    )
     page.wait_for_selector("body[data-link=live]", timeout=20_000)
     page.wait_for_selector(FRESH, timeout=20_000)
     seen = page.evaluate("window.seen")
@@ -143,7 +145,9 @@ def test_kill_of_the_web_is_said_and_mended_and_the_record_has_no_gap(
     station = clinic.child("station")
     page.evaluate(WATCH_LINK)
     clinic.kill("web")
-    page.wait_for_function("window.seen.some(([at, link]) => link === 'lost')", timeout=10_000)
+    page.wait_for_function(
+        "() => window.seen.some(([at, link]) => link === 'lost')", timeout=10_000
+    )
     page.wait_for_selector("body[data-link=live]", timeout=20_000)
     page.wait_for_selector(FRESH, timeout=20_000)
     assert clinic.child("station") == station
