@@ -140,6 +140,9 @@ class Driver:
         can: requests it understands: `start_nibp`, `stop_nibp`.
         checked: whether the protocol has a checksum.
         encode_s: seconds of a real device's output that one `encode` stands for.
+        frame_bytes: size of the frames in which a dense stream leaves the device, spread over
+            `encode_s`; 0 = one `encode` leaves at once.
+        pleth_hz: pleth samples a second that `encode` takes.
         period_s: longest time between two values of a streaming channel.
         quiet_s: silence after which the link is reopened.
         mode: `continuous`, or `spot` where values come only when somebody measures.
@@ -158,6 +161,8 @@ class Driver:
     can: frozenset[str] = frozenset()
     checked: bool = False
     encode_s: float = 1.0
+    frame_bytes: int = 0
+    pleth_hz: float = 60.0
     period_s: float = 1.0
     quiet_s: float = 3.0
     mode: Literal["continuous", "spot"] = "continuous"

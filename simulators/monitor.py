@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from devices.driver import Driver, PatientView, Responder, Values
 from simulators.faults import ByteFault, Line
@@ -24,24 +23,6 @@ POLL_S = 0.05
 INFLATED_S = 30.0
 """How long a determination takes on a monitor that cannot be commanded."""
 _NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A dense stream: so many bytes a frame, so many frames (and pleth samples) a second."""
-
-    frame: int
-    hz: float
-
-
-STREAMS: dict[str, Stream] = {
-    "nonin-df2": Stream(5, 75.0),
-    "nonin-df7": Stream(5, 75.0),
-    "contec-v5": Stream(5, 60.0),
-    "contec-v7": Stream(9, 60.0),
-}
-"""Protocols that leave the monitor frame by frame; all others leave it packet by packet."""
-_UNPACED = Stream(0, 60.0)
 
 
 class _Then:
@@ -93,9 +74,7 @@ class SimulatedMonitor:
         self._answers = b""
         self._now_ns = 0
         self._poll_ns = 0
-        stream = STREAMS.get(driver.name)
-        self._frame = stream.frame if stream else 0
-        self._samples = max(1, round(driver.encode_s * (stream or _UNPACED).hz))
+        self._samples = max(1, round(driver.encode_s * driver.pleth_hz))
         self._packet_s = nibp_every_s if driver.mode == "spot" else driver.encode_s
         self._packets = 0
         self._waiting: deque[tuple[int, bytes]] = deque()
@@ -163,7 +142,7 @@ class SimulatedMonitor:
         packet = b"".join(
             data for _, data in self.driver.encode(self._values(start_ns, patient_ns), flags)
         )
-        size = self._frame or len(packet)
+        size = self.driver.frame_bytes or len(packet)
         frames = [packet[i : i + size] for i in range(0, len(packet), size or 1)]
         for i, frame in enumerate(frames):
             leaves_ns = start_ns + round(i * self._packet_s * _NS / len(frames))

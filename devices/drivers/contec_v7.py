@@ -285,6 +285,8 @@ DRIVER = Driver(
     encode=_encode,
     responder=Oximeter,
     encode_s=WAVE_FRAMES / RATE_HZ,
+    frame_bytes=9,
+    pleth_hz=RATE_HZ,
     own_alarm="unknown",
     evidence="captured",
 )

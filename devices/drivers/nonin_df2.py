@@ -192,6 +192,8 @@ DRIVER = Driver(
     encode=_encode,
     checked=True,
     encode_s=1 / PACKETS_PER_S,
+    frame_bytes=5,
+    pleth_hz=75.0,
     own_alarm="no",
     evidence="vendor document",
 )

@@ -139,7 +139,7 @@ def test_a_packet_has_as_many_pleth_samples_as_the_stream() -> None:
     sent(SimulatedMonitor(spy.driver, patient), patient, 2, 0.5)
     pleth = spy.asked[0][0]["pleth"]
     assert isinstance(pleth, list)
-    assert len(pleth) == 60
+    assert len(pleth) == 75
 
 
 def test_a_spot_check_monitor_speaks_only_when_used() -> None:
