@@ -61,6 +61,25 @@ class StationConfig(_Table):
     """Run by the supervisor, with one sentence as its last argument, when the station is silent."""
 
 
+class EscalationStep(_Table):
+    """Who is told when nobody has acknowledged a high alarm for `after_s`, and how."""
+
+    after_s: float = Field(gt=0, le=3600)
+    to: str = Field(min_length=1, max_length=80)
+    command: list[str] = Field(default_factory=list)
+    """Run with one sentence as its last argument."""
+    webhook: str = ""
+    """Is sent the alarm as JSON by POST."""
+
+
+ESCALATION = (
+    EscalationStep(after_s=30, to="all pages"),
+    EscalationStep(after_s=60, to="second recipient"),
+    EscalationStep(after_s=120, to="prescriber"),
+)
+"""Steps where the config names none."""
+
+
 class WebConfig(_Table):
     """Where the pages are served."""
 
@@ -74,6 +93,7 @@ class Config(_Table):
     station: StationConfig = StationConfig()
     web: WebConfig = WebConfig()
     room: list[RoomConfig] = Field(default_factory=list)
+    escalation: list[EscalationStep] = Field(default_factory=lambda: list(ESCALATION))
 
     @property
     def feed_file(self) -> Path:
@@ -211,6 +231,7 @@ _TABLES: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (Config, "station"): StationConfig,
     (Config, "web"): WebConfig,
     (Config, "room"): RoomConfig,
+    (Config, "escalation"): EscalationStep,
     (RoomConfig, "device"): DeviceConfig,
 }
 

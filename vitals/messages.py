@@ -97,6 +97,14 @@ def alarm(seq: int, a: Alarm, rule: Rule) -> wire.AlarmMsg:
         limit=a.limit,
         text=a.text,
         sounding=a.sounding,
+        label=rule.label,
+        rule_by=a.rule_by,
+        rule_reason=a.rule_reason,
+        value_us=a.value_us,
+        raised_us=a.raised_us,
+        escalated=a.escalated,
+        silent=a.silent,
+        entered_by=a.entered_by,
     )
 
 
@@ -132,6 +140,14 @@ def session(
         dose_us=s.dose_us,
         resumed=s.resumed,
         gaps=gaps,
+        baseline=dict(s.baseline),
+        same_arm=s.same_arm,
+        off_since_us=s.off_since_us,
+        off_until_us=s.off_until_us,
+        off_reason=s.off_reason,
+        off_extended=s.off_extended,
+        finished_us=s.finished_us,
+        own_alarm_by=dict(s.own_alarm_by),
     )
 
 

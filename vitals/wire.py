@@ -116,6 +116,14 @@ class AlarmMsg(_Message, tag="alarm", kw_only=True):
     limit: float | None = None
     text: str = ""
     sounding: bool = False
+    label: str = ""
+    rule_by: str = ""
+    rule_reason: str = ""
+    value_us: int | None = None
+    raised_us: int | None = None
+    escalated: int = 0
+    silent: bool = False
+    entered_by: str = ""
 
 
 class DueMsg(_Message, tag="due", kw_only=True):
@@ -145,6 +153,14 @@ class SessionMsg(_Message, tag="session", kw_only=True):
     dose_us: int | None = None
     resumed: int = 0
     gaps: list[tuple[int, int]] = []
+    baseline: dict[str, float] = {}
+    same_arm: bool = False
+    off_since_us: int | None = None
+    off_until_us: int | None = None
+    off_reason: str = ""
+    off_extended: bool = False
+    finished_us: int | None = None
+    own_alarm_by: dict[str, str] = {}
 
 
 class MarkMsg(_Message, tag="mark", kw_only=True):
@@ -171,7 +187,7 @@ class BeatMsg(_Message, tag="beat", kw_only=True):
     """Every real second from inside the station's loop. The page measures age by `now_us`.
 
     `late_ms` is the longest time in the last second from a sample's stamp at its port to the end
-    of its rules' evaluation.
+    of its rules' evaluation. `armed`: pages, of all webs, whose sound is armed.
     """
 
     seq: int = 0
@@ -180,6 +196,7 @@ class BeatMsg(_Message, tag="beat", kw_only=True):
     recording: bool = True
     detail: str = ""
     late_ms: float = 0.0
+    armed: int = 0
 
 
 class LinkState(_Message, tag="feed", kw_only=True):
@@ -254,6 +271,13 @@ class Auth(_Message, tag="auth", kw_only=True):
     token: str
 
 
+class AudienceMsg(_Message, tag="audience", kw_only=True):
+    """How many pages a web serves, and on how many of them sound is armed; every second."""
+
+    armed: int
+    pages: int = 0
+
+
 class CommandMsg(_Message, tag="command", kw_only=True):
     """A command; the web fills in who asks, the station decides who may."""
 
@@ -280,7 +304,7 @@ Down = (
     | BeatMsg
     | LinkState
 )
-Up = Auth | CommandMsg
+Up = Auth | CommandMsg | AudienceMsg
 
 encode = msgspec.json.Encoder().encode
 decode_down = msgspec.json.Decoder(Down).decode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vitals.model import Actor
 
+_PRESCRIBER = frozenset({"prescriber", "admin", "operator"})
 _STAFF = frozenset({"nurse", "prescriber", "admin", "operator", "demo"})
 
 MAY: dict[str, frozenset[str]] = {
@@ -16,6 +17,20 @@ MAY: dict[str, frozenset[str]] = {
     "resume_audio": _STAFF,
     "start_nibp": _STAFF,
     "stop_nibp": _STAFF,
+    "rule_off": _STAFF,
+    "rule_on": _STAFF,
+    "set_limit": _PRESCRIBER,
+    "reset_limit": _PRESCRIBER,
+    "symptom": _STAFF,
+    "score": _STAFF,
+    "off_monitor": _STAFF,
+    "extend_off_monitor": _STAFF,
+    "on_monitor": _STAFF,
+    "arms": _STAFF,
+    "phase": _STAFF,
+    "finished": _STAFF,
+    "confirm_own_alarm": _STAFF,
+    "test_escalation": _STAFF,
 }
 """Command -> roles. `operator` is the person at the station's own command line."""
 

@@ -1,0 +1,93 @@
+"""The types everything else is written in: frozen, slotted, without behaviour.
+
+Time is `int` microseconds UTC by the station's clock, suffix `_us`. Durations in rules and
+config are float seconds, suffix `_s`. Values are in the unit of their channel.
+"""
+
+from __future__ import annotations
+
+from vitals.model.alarms import (
+    Alarm,
+    AlarmChange,
+    Condition,
+    Level,
+    Priority,
+    Rule,
+    RuleState,
+    Side,
+    SignalState,
+)
+from vitals.model.measured import (
+    US,
+    Channel,
+    Chunk,
+    DeviceRequest,
+    Flag,
+    Link,
+    LinkState,
+    Notice,
+    Numeric,
+    Quality,
+    Request,
+    StartNibp,
+    StopNibp,
+    Waveform,
+)
+from vitals.model.session import (
+    Actor,
+    Audience,
+    Command,
+    Due,
+    DueState,
+    Event,
+    Input,
+    Mode,
+    Output,
+    Result,
+    Resume,
+    Session,
+    SessionChange,
+    StoreState,
+    Tick,
+)
+
+__all__ = [
+    "US",
+    "Actor",
+    "Alarm",
+    "AlarmChange",
+    "Audience",
+    "Channel",
+    "Chunk",
+    "Command",
+    "Condition",
+    "DeviceRequest",
+    "Due",
+    "DueState",
+    "Event",
+    "Flag",
+    "Input",
+    "Level",
+    "Link",
+    "LinkState",
+    "Mode",
+    "Notice",
+    "Numeric",
+    "Output",
+    "Priority",
+    "Quality",
+    "Request",
+    "Result",
+    "Resume",
+    "Rule",
+    "RuleState",
+    "Session",
+    "SessionChange",
+    "Side",
+    "SignalState",
+    "StartNibp",
+    "StopNibp",
+    "StoreState",
+    "Tick",
+    "Waveform",
+]
