@@ -18,8 +18,10 @@ _ALL = (
     Channel("nibp_map", "MAP", "mm[Hg]", 0, 20, 230, None, 150023, "8478-0"),
     Channel("pi", "PI", "%", 2, 0.02, 20, 1.0, 150448, "61006-3"),
     Channel("rr", "RR", "/min", 0, 2, 80, 1.0, 151562, "9279-1"),
+    Channel("moaas", "MOAA/S", "{score}", 0, 0, 5, None, None, None),
     Channel("cuff", "Cuff", "mm[Hg]", 0, 0, 330, 1.0, None, None),
     Channel("pleth", "Pleth", "1", 0, 0, 65535, 60.0, 150452, None),
+    Channel("ecg", "ECG", "mV", 2, -10, 10, 200.0, 131328, None),
 )
 
 CHANNELS: dict[str, Channel] = {channel.key: channel for channel in _ALL}

@@ -10,9 +10,12 @@ as `second:word`, the second counted from the first sample.
 from __future__ import annotations
 
 from vitals.alarms.alarm import RoomAlarm
+from vitals.alarms.limits import Context
 from vitals.model import US, AlarmChange, Rule
 
 T0_US = 1_800_000_000 * US
+DOSED = Context(dose_us=1)
+"""After the dose, where a medium level sounds."""
 ACTS = {"ack": "acknowledge", "pause": "pause", "unpause": "unpause"}
 
 
@@ -29,7 +32,7 @@ def words(change: AlarmChange) -> str:
 
 def run(rule: Rule, series: str, ticks_per_s: int = 0, alarm: RoomAlarm | None = None) -> str:
     """Folds the series; `ticks_per_s` adds that many ticks between samples."""
-    alarm = alarm or RoomAlarm("room-1", rule)
+    alarm = alarm or RoomAlarm("room-1", rule, DOSED)
     changes: list[AlarmChange] = []
     second = 0
     for token in series.split():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.alarms.notation import T0_US, run, words
+from tests.alarms.notation import DOSED, T0_US, run, words
 from vitals.alarms.alarm import RoomAlarm
 from vitals.alarms.profile import load
 from vitals.model import US, Alarm, Level, Priority, Rule
@@ -84,7 +84,7 @@ def test_spo2_of_the_shipped_profile(series: str, expected: str) -> None:
 def test_a_new_high_below_a_latched_worse_one_is_active_and_sounds_although_that_was_paused() -> (
     None
 ):
-    alarm = RoomAlarm("room-1", SPO2)
+    alarm = RoomAlarm("room-1", SPO2, DOSED)
     first = run(SPO2, "97 75x3 pause 97x15", alarm=alarm)
     assert first.endswith("latched")
     assert not alarm.alarm.sounding
@@ -96,17 +96,17 @@ def test_a_new_high_below_a_latched_worse_one_is_active_and_sounds_although_that
 
 
 def test_an_unseen_worse_level_keeps_its_priority_while_a_milder_one_lasts() -> None:
-    alarm = RoomAlarm("room-1", SPO2)
+    alarm = RoomAlarm("room-1", SPO2, DOSED)
     run(SPO2, "97 75x3 84x40", alarm=alarm)
     assert (alarm.alarm.condition, alarm.alarm.sounding) == ("active", True)
     assert alarm.alarm.text == "SpO2 84 < 88"
 
 
 def test_a_restored_alarm_of_a_level_that_the_profile_no_longer_has_goes_on() -> None:
-    alarm = RoomAlarm("room-1", SPO2)
+    alarm = RoomAlarm("room-1", SPO2, DOSED)
     run(SPO2, "97 75x3", alarm=alarm)
-    assert alarm.alarm.level == 2
-    fewer = RoomAlarm("room-1", replace(SPO2, levels=SPO2.levels[:2]))
+    assert alarm.alarm.level == 3
+    fewer = RoomAlarm("room-1", replace(SPO2, levels=SPO2.levels[:3]), DOSED)
     fewer.restore(alarm.alarm)
     assert fewer.alarm.sounding
     for second in range(20):
@@ -122,7 +122,7 @@ def test_rule_3_acknowledged_sounds_again_after_180_s_at_medium_and_120_s_at_hig
 
 
 def test_rule_3_an_acknowledged_reading_sounds_again_only_on_a_new_reading() -> None:
-    alarm = RoomAlarm("room-1", RULES["sbp-high"])
+    alarm = RoomAlarm("room-1", RULES["sbp-high"], DOSED)
     alarm.sample(T0_US, 165.0)
     alarm.acknowledge(T0_US + US, "nurse A")
     assert alarm.advance(T0_US + 600 * US) == []
@@ -133,7 +133,7 @@ def test_rule_3_an_acknowledged_reading_sounds_again_only_on_a_new_reading() -> 
 
 
 def test_rule_4_pause_covers_only_what_is_sounding() -> None:
-    alarm = RoomAlarm("room-1", SHORT)
+    alarm = RoomAlarm("room-1", SHORT, DOSED)
     assert alarm.pause(T0_US, "nurse A") == []
     for second, value in enumerate([91.0] * 3):
         alarm.sample(T0_US + second * US, value)
@@ -152,7 +152,7 @@ def test_rule_4_a_paused_alarm_stays_paused_until_its_time_however_many_readings
 
 def test_rule_4_a_pause_can_be_cancelled_and_a_rise_breaks_it() -> None:
     assert run(SHORT, "91x3 pause 91 unpause 91").endswith("2.5:audio-paused 3.5:audio-on")
-    alarm = RoomAlarm("room-1", SHORT)
+    alarm = RoomAlarm("room-1", SHORT, DOSED)
     run(SHORT, "91x3 pause 87x3", alarm=alarm)
     assert alarm.alarm.sounding
     assert alarm.alarm.priority is Priority.HIGH
@@ -170,25 +170,32 @@ def test_a_pending_delay_survives_a_gap_of_ten_seconds_and_restarts_after_a_long
 
 
 def test_rule_8_restart_keeps_what_was_active_and_starts_delays_anew() -> None:
-    alarm = RoomAlarm("room-1", SHORT)
+    alarm = RoomAlarm("room-1", SHORT, DOSED)
     run(SHORT, "87x3", alarm=alarm)
-    again = RoomAlarm("room-1", SHORT)
-    again.restore(alarm.alarm)
+    again = RoomAlarm("room-1", SHORT, DOSED)
+    later_us = T0_US + 3600 * US
+    again.restore(alarm.alarm, later_us)
     assert again.alarm == alarm.alarm
     assert again.alarm.sounding
-    assert again.advance(T0_US + 3600 * US) == []
+    # nobody was told while the program was down; nothing else happens by itself
+    told = again.advance(later_us)
+    assert [(c.at_us, c.cause, c.after.escalated) for c in told] == [
+        (later_us, "escalated", 1),
+        (later_us, "escalated", 2),
+        (later_us, "escalated", 3),
+    ]
     changes = [c for s in range(4) for c in again.sample(T0_US + (4000 + s) * US, 95.0)]
     assert [words(c) for c in changes] == ["latched"]
 
-    pending = RoomAlarm("room-1", SHORT)
+    pending = RoomAlarm("room-1", SHORT, DOSED)
     run(SHORT, "91x2", alarm=pending)
-    fresh = RoomAlarm("room-1", SHORT)
+    fresh = RoomAlarm("room-1", SHORT, DOSED)
     fresh.restore(pending.alarm)
     assert fresh.alarm.condition == "idle"
 
 
 def test_every_change_carries_value_limit_cause_and_actor() -> None:
-    alarm = RoomAlarm("room-1", SHORT)
+    alarm = RoomAlarm("room-1", SHORT, DOSED)
     changes = [c for s, v in enumerate([95.0, 86.0, 86.0]) for c in alarm.sample(T0_US + s * US, v)]
     active = changes[-1]
     assert (active.value, active.limit, active.cause) == (86.0, 88, "condition met")
@@ -213,7 +220,7 @@ def test_ticks_change_nothing_but_when_a_change_is_seen(tokens: list[str], ticks
 
 @given(st.lists(st.sampled_from([95.0, 93.0, 91.0, 87.0, None]), max_size=60))
 def test_an_unacknowledged_high_never_ends_by_itself(values: list[float | None]) -> None:
-    alarm = RoomAlarm("room-1", SHORT)
+    alarm = RoomAlarm("room-1", SHORT, DOSED)
     seen_high = False
     for second, value in enumerate(values):
         at_us = T0_US + second * US

@@ -31,26 +31,31 @@ from vitals.model import (
 from vitals.room import Room
 
 
-def test_without_a_session_there_are_no_alarms_and_nothing_is_owed() -> None:
+def test_without_a_session_nothing_is_owed_and_the_only_alarm_asks_to_open_one() -> None:
     world = World()
-    world.vitals(range(60), spo2=70)
-    assert world.at(600).tick() == []
+    world.vitals(range(29), spo2=70)
     assert world.outputs == []
+    world.vitals(range(29, 40), spo2=70)
+    assert world.alarm("open-session") == "active/low"
+    assert {o.after.rule for o in world.outputs if isinstance(o, AlarmChange)} == {"open-session"}
+    world.open()
+    assert world.alarm("open-session") == "idle"
 
 
 def test_a_desaturation_raises_high_ten_seconds_after_its_first_sample() -> None:
     world = World().open(dose=True)
     world.vitals(range(1, 30))
-    world.vitals(range(30, 42), spo2=85)
+    world.vitals(range(30, 42), spo2=87)
     (change,) = [c for c in world.changes("spo2-low") if c.after.condition == "active"]
     assert (change.at_us - T0_US) / US == 40
-    assert change.after.text == "SpO2 85 < 88"
+    assert change.after.text == "SpO2 87 < 88"
 
 
 @pytest.mark.parametrize("value", [None, 250.0])
 def test_no_valid_spo2_is_low_at_5_s_medium_at_30_s_and_high_at_120_s(value: float | None) -> None:
     world = World().open(dose=True)
     world.vitals(range(1, 10))
+    world.put(Notice("ox", world.now_us, "sensor_off"))
     for second in range(10, 140):
         world.at(second).value("spo2", value, quality=Quality.INVALID)
     times = [((c.at_us - T0_US) / US, str(c.after.priority)) for c in world.changes("spo2-no-data")]
@@ -61,7 +66,7 @@ def test_before_the_dose_missing_data_stays_low() -> None:
     world = World().open()
     world.vitals(range(1, 10))
     world.at(300).tick()
-    assert world.alarm("spo2-no-data") == "active/low"
+    assert world.alarm("signal-lost") == "active/low"
 
 
 def test_the_cause_of_missing_data_is_named() -> None:
@@ -78,6 +83,7 @@ def test_the_cause_of_missing_data_is_named() -> None:
 def test_missing_data_ends_with_the_first_valid_value() -> None:
     world = World().open(dose=True)
     world.vitals(range(1, 10))
+    world.put(Notice("ox", world.now_us, "sensor_off"))
     world.at(50).tick()
     assert world.alarm("spo2-no-data") == "active/medium"
     world.vitals([51])
@@ -304,12 +310,12 @@ def test_an_acknowledgement_of_a_level_that_has_risen_meanwhile_is_refused() -> 
     world = World().open(dose=True)
     world.vitals(range(1, 20), spo2=91)
     (alarm,) = world.room.alarms
-    assert (alarm.rule, alarm.level) == ("spo2-low", 0)
+    assert (alarm.rule, alarm.level) == ("spo2-low", 1)
     world.vitals(range(20, 32), spo2=86)
-    refused = world.act("acknowledge", rule="spo2-low", level=0, onset_us=alarm.onset_us)
+    refused = world.act("acknowledge", rule="spo2-low", level=1, onset_us=alarm.onset_us)
     assert "changed" in refused.error
     assert world.room.alarms[0].sounding
-    assert world.act("acknowledge", rule="spo2-low", level=1, onset_us=alarm.onset_us).ok
+    assert world.act("acknowledge", rule="spo2-low", level=2, onset_us=alarm.onset_us).ok
 
 
 @pytest.mark.parametrize("value", [None, 1, [], {"a": 1}, False])

@@ -50,7 +50,7 @@ def test_a_two_hour_session_of_numerics_takes_at_most_two_seconds() -> None:
                 world.value(channel, patient.value(channel), "cuff")
     took_s = time.process_time() - began
     assert set(due_states(world).values()) == {"done"}
-    assert len(due_states(world)) == 13
+    assert len([what for what in due_states(world) if "repeat" not in what]) == 13
     phases = [o.session.phase for o in world.outputs if isinstance(o, SessionChange)]
     assert phases == ["CHECK_IN", "ONSET_PEAK", "DESCENT", "RECOVERY"]
     assert took_s < 2.0
@@ -85,7 +85,9 @@ def test_a_two_hour_session_through_bytes_takes_at_most_thirty_seconds() -> None
     took_s = time.process_time() - began
     assert set(due_states(world).values()) == {"done"}
     readings = [i.body for i in world.inputs if isinstance(i.body, Numeric)]
-    assert len([n for n in readings if n.channel == "nibp_sys" and n.value]) == 13
+    # one for each that the schedule asks for, and repeats of what was out, which may coincide
+    taken = [n for n in readings if n.channel == "nibp_sys" and n.value]
+    assert 13 <= len(taken) <= len(due_states(world))
     assert len([n for n in readings if n.channel == "spo2" and n.device == "ox"]) > TWO_HOURS_S
     technical = ("spo2-no-data", "nibp-failed", "link-lost:ox", "link-lost:cuff")
     assert not [

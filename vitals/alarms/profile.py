@@ -12,7 +12,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, TypeGuard
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 from vitals.model import Level, Priority, Rule
+from vitals.session.schedule import PHASE_NAMES
 
 DEFAULT = Path(__file__).parent.parent / "profiles" / "default.toml"
 
@@ -31,20 +32,30 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "pr-high": (110, 150),
     "hr-low": (35, 50),
     "pr-low": (35, 50),
+    "sbp-low": (70, 100),
 }
 """Rule -> lowest and highest limit that its mildest HIGH level may have, in the channel's unit.
 
 A proposal for the clinic's medical director to confirm, like the shipped limits.
 """
 LONGEST_HOLD_S = 30
-"""Longest `hold_s` of a level of a physiological rule."""
+"""Longest `hold_s` of a level of a physiological rule that signals."""
+MOST_SAT_SECONDS = 100
+"""Largest SatSeconds sum, of a level below high; a high one has a delay."""
+MOST_READINGS = 2
+"""A medium blood pressure may wait for so many readings, a high one for none."""
 
 _Refuse = Callable[[str], ConfigError]
 _NUMBER = (int, float)
 _LEVEL_KEYS: dict[str, tuple[type, ...]] = {
     "priority": (str,), "limit": _NUMBER, "hold_s": _NUMBER, "clear": _NUMBER,
     "release_s": _NUMBER, "latching": (bool,), "samples": (int,), "strict": (bool,),
-    "after_dose": (bool,),
+    "after_dose": (bool,), "over_baseline": _NUMBER, "over_baseline_pct": _NUMBER,
+    "sat_seconds": _NUMBER, "readings": (int,), "phases": (list,), "minutes": (list,),
+}  # fmt: skip
+_LEAST: dict[str, float] = {
+    "hold_s": 0, "release_s": 0, "samples": 0, "sat_seconds": 0, "readings": 1,
+    "over_baseline": 0, "over_baseline_pct": 0,
 }  # fmt: skip
 _RULE_KEYS: dict[str, tuple[type, ...]] = {
     "id": (str,), "channel": (str,), "side": (str,), "label": (str,), "by_reading": (bool,),
@@ -53,7 +64,7 @@ _RULE_KEYS: dict[str, tuple[type, ...]] = {
 _PROFILE_KEYS: dict[str, tuple[type, ...]] = {"version": (str,), "rule": (list,)}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Without a colon: a room's `link-lost:<device>` must not be taken by a rule."""
-_WORDS = {str: "a text", list: "[[rule.level]] tables", bool: "true or false", int: "a number"}
+_WORDS = {str: "a text", list: "a list", bool: "true or false", int: "a number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,7 @@ def _dump(version: str, rules: Iterable[Rule]) -> str:
             lines.append("  [[rule.level]]")
             for key in _LEVEL_KEYS:
                 value = getattr(level, key)
-                if value is not None:
+                if value not in (None, ()):
                     lines.append(f"  {key} = {json.dumps(value)}")
     return "\n".join(lines) + "\n"
 
@@ -193,8 +204,37 @@ def _beyond_bounds(rule: Rule, shipped: dict[str, Rule]) -> str:
             )
     for level in rule.levels:
         longest_s = LONGEST_HOLD_S if rule.side != "technical" else _hold_s(known, level)
-        if level.hold_s > longest_s:
+        if level.hold_s > longest_s and level.priority is not Priority.INFO:
             return f"hold_s is {level.hold_s:g}; it must be from 0 to {longest_s:g} s"
+        grave = level.priority is Priority.HIGH
+        if level.sat_seconds > (0 if grave else MOST_SAT_SECONDS):
+            why = "a high level has a delay instead" if grave else f"at most {MOST_SAT_SECONDS}"
+            return f"sat_seconds is {level.sat_seconds:g}: {why}"
+        if level.readings > (1 if grave else MOST_READINGS):
+            return (
+                f"readings is {level.readings}: a high level sounds at once, others at the second"
+            )
+        if grave and (level.phases or level.minutes or level.after_dose) and rule.id in BOUNDS:
+            return "a high level holds in all phases, before the dose and after it"
+    return ""
+
+
+def unfit_limits(rule: Rule, own: Sequence[float | None]) -> str:
+    """Why a patient's own limits (None = the profile's) cannot be, in words; `""` if they can."""
+    if rule.side == "technical" or rule.id not in BOUNDS:
+        return f"{rule.id} has no hard bounds within which one patient's limit could be set"
+    limits = []
+    for level, mine in zip(rule.levels, own, strict=True):
+        limit = level.limit if mine is None else mine
+        if limit is None:
+            continue
+        limits.append(limit)
+        if level is _mildest_high(rule) and not BOUNDS[rule.id][0] <= limit <= BOUNDS[rule.id][1]:
+            return f"the limit of the high level must be {_range(rule)}"
+    if limits != sorted(limits, reverse=rule.side == "low"):
+        return "the levels must go from the mildest to the worst limit"
+    if not all(math.isfinite(limit) for limit in limits):
+        return "a limit is a finite number"
     return ""
 
 
@@ -255,11 +295,24 @@ def _rule(entry: dict[str, Any], path: Path) -> Rule:
 def _level(level: dict[str, Any], side: str, refuse: _Refuse) -> Level:
     _check(level, _LEVEL_KEYS, "a level has no key", refuse)
     try:
-        found = Level(**{"limit": None, **level, "priority": Priority(level["priority"])})
+        found = Level(
+            **{
+                "limit": None,
+                **level,
+                "priority": Priority(level["priority"]),
+                "phases": _phases(level.get("phases", []), refuse),
+                "minutes": _minutes(level.get("minutes"), refuse),
+            }
+        )
     except (KeyError, ValueError):
         raise refuse("each level needs a priority: info, low, medium or high") from None
-    if side != "technical" and found.limit is None:
-        raise refuse("each level needs a limit")
+    relative = found.over_baseline is not None or found.over_baseline_pct is not None
+    if side != "technical" and found.limit is None and not relative:
+        raise refuse("each level needs a limit, or over_baseline")
+    if found.over_baseline is not None and found.over_baseline_pct is not None:
+        raise refuse("give over_baseline or over_baseline_pct, not both")
+    if relative and found.limit is None and found.priority is Priority.HIGH:
+        raise refuse("a high level needs a limit of its own: there may be no baseline")
     if side != "technical" and found.priority is Priority.HIGH:
         found = replace(found, latching=True)  # rule 5 of the state machine: no profile's choice
     if found.limit is not None and found.clear is not None:
@@ -267,6 +320,23 @@ def _level(level: dict[str, Any], side: str, refuse: _Refuse) -> Level:
         if outside:
             raise refuse(f"clear {found.clear:g} must not be beyond the limit {found.limit:g}")
     return found
+
+
+def _phases(names: list[object], refuse: _Refuse) -> tuple[str, ...]:
+    for name in names:
+        if name not in PHASE_NAMES:
+            raise refuse(f"there is no phase {name!r}; known are {', '.join(PHASE_NAMES)}")
+    return tuple(str(name) for name in names)
+
+
+def _minutes(given: list[object] | None, refuse: _Refuse) -> tuple[float, float] | None:
+    """From, to: minutes since the dose."""
+    if given is None:
+        return None
+    numbers = [float(n) for n in given if type(n) in _NUMBER]  # type: ignore[arg-type]
+    if len(given) != 2 or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] < math.inf:
+        raise refuse(f"minutes are two numbers since the dose, from and to, not {given!r}")
+    return numbers[0], numbers[1]
 
 
 def _check(
@@ -278,6 +348,6 @@ def _check(
             raise refuse(f"{unknown} {key!r}; known are {', '.join(sorted(keys))}")
         if type(value) not in keys[key]:
             raise refuse(f"{key} must be {_WORDS[keys[key][0]]}, not {value!r}")
-        least = 0 if key in ("hold_s", "release_s", "samples") else -math.inf
+        least = _LEAST.get(key, -math.inf)
         if keys[key][0] is int and not least <= value < math.inf:
             raise refuse(f"{key} cannot be {value}")

@@ -3,6 +3,9 @@
 A track knows nothing of priorities, people or signals. It answers one question: is this level's
 condition met, and since when? Times of transitions are when the condition was met, so calling
 `advance` more or less often changes nothing.
+
+A delay is a sum over time: one second counts for one second, a questionable value for half of
+it, so that its delay is twice as long; with SatSeconds it counts for the depth below the limit.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from vitals.alarms.limits import InForce
 from vitals.model import US, Level, Side
 
 State = Literal["idle", "pending", "active", "releasing"]
@@ -18,6 +22,8 @@ FRESH_US = 3 * US
 """A value speaks for the patient this long after it was taken."""
 GAP_US = 10 * US
 """Pending and releasing delays survive gaps up to this; a longer gap restarts them."""
+QUESTIONABLE = 0.5
+"""What a second of a questionable value counts for."""
 
 
 @dataclass(slots=True)
@@ -25,19 +31,27 @@ class Track:
     """Runs one `level` of a rule.
 
     Attributes:
+        now: the limit in force; None while the level does not count.
         state: see the module.
-        since_us: when the present state's delay started.
+        since_us: when the present state began; of a technical condition: since when it lasts.
         not_before_us: earliest time at which a technical condition may be met.
         run: consecutive good samples that were out.
+        outs: consecutive samples that were out.
     """
 
     level: Level
     side: Side
     slack_us: int = 0
+    now: InForce | None = None
     state: State = "idle"
     since_us: int = 0
     not_before_us: int = 0
     run: int = 0
+    outs: int = 0
+    _done: float = 0.0
+    """How much of the running delay has passed, in µs (with SatSeconds: µs times depth)."""
+    _rate: float = 0.0
+    """What one µs since the last sample counts for."""
 
     @property
     def met(self) -> bool:
@@ -46,47 +60,74 @@ class Track:
 
     def out(self, value: float) -> bool:
         """Whether a value is beyond the limit."""
-        limit = self.level.limit
-        if limit is None:
+        if self.now is None:
             return False
+        limit = self.now.limit
         if self.level.strict and value == limit:
             return False
         return value >= limit if self.side == "high" else value <= limit
 
     def inside(self, value: float) -> bool:
         """Whether a value is far enough back to begin the release (hysteresis)."""
-        clear = self.level.clear
-        if clear is None:
+        if self.now is None or self.level.clear is None:
             return not self.out(value)
-        return value <= clear if self.side == "high" else value >= clear
+        return value <= self.now.clear if self.side == "high" else value >= self.now.clear
 
     def sample(self, at_us: int, value: float, last_us: int | None, *, good: bool = True) -> None:
         """Judges a valid sample; `last_us` is the time of the one before."""
-        gap = last_us is None or at_us - last_us > GAP_US + self.slack_us
         out = self.out(value)
         self.run = self.run + 1 if out and good else 0
+        self.outs = self.outs + 1 if out else 0
+        if last_us is not None and self.state in ("pending", "releasing"):
+            if at_us - last_us > GAP_US + self.slack_us:
+                self._begin(self.state, at_us)
+            else:
+                self._done = max(0.0, self._done + self._rate * self._spoken(at_us - last_us))
         if out:
-            if self.state == "idle" or (self.state == "pending" and gap):
-                self.state, self.since_us = "pending", at_us
+            if self.state == "idle":
+                self._begin("pending", at_us)
             elif self.state == "releasing":
-                self.state, self.since_us = "active", at_us
-            if self.state == "pending" and self._held(at_us):
-                self.state, self.since_us = "active", at_us
+                self._begin("active", at_us)
+            if self.state == "pending" and self._held():
+                self._begin("active", at_us)
         elif self.state == "pending":
-            self.state = "idle"
+            if not self.level.sat_seconds or self._done <= 0:
+                self.state = "idle"
         elif self.state == "active" and self.inside(value):
-            self.state, self.since_us = "releasing", at_us
-        elif self.state == "releasing":
-            if not self.inside(value):
-                self.state = "active"
-            elif gap:
-                self.since_us = at_us
-        if self.state == "releasing" and at_us - self.since_us >= self.level.release_s * US:
+            self._begin("releasing", at_us)
+        elif self.state == "releasing" and not self.inside(value):
+            self.state = "active"
+        self._rate = self._speed(value, good=good)
+        if self.state == "releasing" and self._done >= self._target():
             self.state = "idle"
 
-    def _held(self, at_us: int) -> bool:
+    def _begin(self, state: State, at_us: int) -> None:
+        self.state, self.since_us, self._done = state, at_us, 0.0
+
+    def _spoken(self, dt_us: int) -> int:
+        """How long the value before speaks: its depth for no longer than it is fresh."""
+        return min(dt_us, FRESH_US + self.slack_us) if self._sums else dt_us
+
+    @property
+    def _sums(self) -> bool:
+        return bool(self.level.sat_seconds) and self.state == "pending"
+
+    def _speed(self, value: float, *, good: bool) -> float:
+        share = 1.0 if good else QUESTIONABLE
+        if not self._sums or self.now is None:
+            return share
+        depth = (value - self.now.limit) * (1 if self.side == "high" else -1)
+        # Back inside, the sum runs down; at the limit itself by one point a second.
+        return depth * share if self.out(value) else min(depth, -1.0)
+
+    def _target(self) -> float:
+        if self.state == "releasing":
+            return self.level.release_s * US
+        return (self.level.sat_seconds or self.level.hold_s) * US
+
+    def _held(self) -> bool:
         enough = bool(self.level.samples) and self.run >= self.level.samples
-        return enough or at_us - self.since_us >= self.level.hold_s * US
+        return enough or self._done >= self._target()
 
     def condition(self, now_us: int, since_us: int | None, not_before_us: int = 0) -> None:
         """A technical condition, present since `since_us`; None = absent.
@@ -110,19 +151,25 @@ class Track:
         """
         if self.side == "technical":
             return self._met_us(self.since_us) if self.state == "pending" else None
-        delays = {"pending": self.level.hold_s, "releasing": self.level.release_s}
-        if self.state not in delays:
+        if self.state not in ("pending", "releasing") or last_us is None or not self._rate:
             return None
-        end_us = self.since_us + round(delays[self.state] * US)
-        if last_us is None or end_us - last_us > FRESH_US + self.slack_us:
-            return None
-        return end_us
+        target = self._target() if self._rate > 0 else 0.0
+        left_us = max(0, round((target - self._done) / self._rate))
+        return last_us + left_us if left_us <= FRESH_US + self.slack_us else None
 
     def end(self, at_us: int) -> None:
         """The running delay has ended at `at_us`."""
-        self.state = "active" if self.state == "pending" else "idle"
-        self.since_us = at_us
+        raised = self.state == "pending" and (self.side == "technical" or self._rate > 0)
+        self._begin("active" if raised else "idle", at_us)
+
+    def retune(self, now: InForce | None) -> None:
+        """Another limit is in force; a level that no longer counts ends."""
+        self.now = now
+        if now is None:
+            self.state, self.run, self.outs = "idle", 0, 0
 
     def restart(self, *, met: bool) -> None:
         """After a restart: what was met stays met until fresh data says otherwise."""
         self.state, self.run = ("active" if met else "idle"), 0
+        self.outs = 1 if met else 0
+        self._done = 0.0

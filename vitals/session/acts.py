@@ -22,17 +22,15 @@ from vitals.model import (
     StartNibp,
     StopNibp,
 )
+from vitals.session import monitoring
+from vitals.session.act import Refused, open_session, text
+from vitals.session.act import rule as rule_of
 from vitals.session.schedule import ROUTES
 
 if TYPE_CHECKING:
     from vitals.room import Room
 
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,39}")
-_TEXT_MAX = 500
-
-
-class Refused(Exception):
-    """The act is not possible now; the text is one sentence for the person who asked."""
 
 
 def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -40,10 +38,10 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
         raise Refused(
             f"{room.id} already has a session ({room.session.subject_ref}); close it first"
         )
-    subject = _text(command, "subject_ref")
+    subject = text(command, "subject_ref")
     if not _PSEUDONYM.fullmatch(subject):
         raise Refused("give a pseudonym of 1 to 40 letters, digits, spaces or . _ / -")
-    route = _text(command, "route")
+    route = text(command, "route")
     if route not in ROUTES:
         raise Refused(f"route must be one of {', '.join(ROUTES)}")
     session = Session(
@@ -61,8 +59,8 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
 
 
 def _close_session(room: Room, now_us: int, command: Command) -> list[Output]:
-    session = _session(room)
-    reason = _text(command, "reason")
+    session = open_session(room)
+    reason = text(command, "reason")
     unseen = [
         alarm
         for alarm in room.alarms
@@ -82,30 +80,25 @@ def _close_session(room: Room, now_us: int, command: Command) -> list[Output]:
 
 
 def _dose(room: Room, now_us: int, command: Command) -> list[Output]:
-    session = _session(room)
+    session = open_session(room)
     if session.dose_us is not None:
         raise Refused("the dose is already marked; add a note for anything further")
     at_us = command.args.get("at_us", now_us)
     if type(at_us) is not int or not session.started_us <= at_us <= now_us:
         raise Refused("the dose cannot be in the future or before the session began")
-    session, due = room.dosed(session, at_us, now_us)
-    return [SessionChange(at_us, session, "dose", command.actor.name), *due]
+    return room.dosed(at_us, now_us, command.actor.name)
 
 
 def _mark(room: Room, now_us: int, command: Command) -> list[Output]:
-    _session(room)
-    text = _text(command, "text")
-    if not text:
-        raise Refused("write what happened")
-    return [Event(now_us, "mark", {"text": text}, command.actor.name)]
+    open_session(room)
+    said = text(command, "text", needed="write what happened")
+    return [Event(now_us, "mark", {"text": said}, command.actor.name)]
 
 
 def _acknowledge(room: Room, now_us: int, command: Command) -> list[Output]:
     """`level` and `onset_us`, where given, say which alarm the person saw."""
-    _session(room)
-    rule = _text(command, "rule")
-    if rule not in room.rules:
-        raise Refused(f"there is no alarm {rule!r} in {room.id}")
+    open_session(room)
+    rule = rule_of(room, command)
     alarm = next((alarm for alarm in room.alarms if alarm.rule == rule), None)
     if alarm is not None:
         level, onset_us = command.args.get("level"), command.args.get("onset_us")
@@ -115,17 +108,19 @@ def _acknowledge(room: Room, now_us: int, command: Command) -> list[Output]:
             raise Refused(
                 f"the alarm has changed since ({alarm.text}): look again, then acknowledge"
             )
+    if rule == "symptom":
+        room.symptom(None)  # it is cleared by hand, and this is the hand
     return list(room.engine.acknowledge(now_us, rule, command.actor.name))
 
 
 def _pause_audio(room: Room, now_us: int, command: Command) -> list[Output]:
-    _session(room)
-    return list(room.engine.pause_audio(now_us, command.actor.name))
+    open_session(room)
+    return list(room.engine.pause_audio(now_us, command.actor.name, text(command, "rule")))
 
 
 def _resume_audio(room: Room, now_us: int, command: Command) -> list[Output]:
-    _session(room)
-    rule = _text(command, "rule")
+    open_session(room)
+    rule = text(command, "rule")
     return list(room.engine.resume_audio(now_us, command.actor.name, rule))
 
 
@@ -138,26 +133,10 @@ def _stop_nibp(room: Room, now_us: int, command: Command) -> list[Output]:
 
 
 def _cuff(room: Room, command: Command, ability: str) -> str:
-    device = room.device_that_can(ability, _text(command, "device"))
+    device = room.device_that_can(ability, text(command, "device"))
     if device is None:
         raise Refused(f"no connected monitor in {room.id} can do that; measure by hand")
     return device
-
-
-def _session(room: Room) -> Session:
-    if room.session is None:
-        raise Refused(f"{room.id} has no session; open one first")
-    return room.session
-
-
-def _text(command: Command, key: str) -> str:
-    text = command.args.get(key, "")
-    if not isinstance(text, str):
-        raise Refused(f"{key} must be a text")
-    text = text.strip()
-    if len(text) > _TEXT_MAX:
-        raise Refused(f"the text is longer than {_TEXT_MAX} characters; shorten it")
-    return text
 
 
 ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
@@ -170,4 +149,5 @@ ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "resume_audio": _resume_audio,
     "start_nibp": _start_nibp,
     "stop_nibp": _stop_nibp,
+    **monitoring.ACTS,
 }

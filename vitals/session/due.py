@@ -19,6 +19,9 @@ FORTY_EARLY_S, FORTY_LATE_S = 300.0, 600.0
 BASELINE = ("nibp-baseline-1", "nibp-baseline-2")
 BASELINE_APART_S = 300.0
 OVERDUE_S = 120.0
+REPEAT = "nibp-repeat-"
+"""Readings that are taken again because one was out: any reading pays for them."""
+_NEVER = 2**62
 _OPEN = ("coming", "due", "overdue")
 
 
@@ -27,6 +30,7 @@ class DueList:
 
     def __init__(self, items: Iterable[Due] = ()) -> None:
         self.items: dict[str, Due] = {item.what: item for item in items}
+        self._next_us = 0
 
     def __iter__(self) -> Iterator[Due]:
         return iter(self.items.values())
@@ -35,14 +39,28 @@ class DueList:
         """Adds what is newly owed; what is already there stays as it is."""
         new = [item for item in items if item.what not in self.items]
         self.items.update({item.what: item for item in new})
+        self._next_us = 0
         return new
 
     def restore(self, items: Iterable[Due]) -> None:
         """Takes over recorded states after a restart."""
-        self.items.update({i.what: i for i in items if i.what in self.items})
+        known = (i for i in items if i.what in self.items or i.what.startswith(REPEAT))
+        self.items.update({item.what: item for item in known})
+        self._next_us = 0
 
     def advance(self, now_us: int) -> list[Due]:
         """Lets time pass; returns what has become due or overdue."""
+        if now_us < self._next_us:
+            return []
+        changed = self._advance(now_us)
+        self._next_us = min(
+            (i.at_us if i.state == "coming" else i.at_us + round(OVERDUE_S * US)
+             for i in self._open() if i.state != "overdue"),
+            default=_NEVER,
+        )  # fmt: skip
+        return changed
+
+    def _advance(self, now_us: int) -> list[Due]:
         changed = []
         for item in self._open():
             late_us = now_us - item.at_us
@@ -55,6 +73,11 @@ class DueList:
 
     def reading(self, at_us: int) -> list[Due]:
         """A valid blood pressure was taken; returns what is now done or missed."""
+        repeats = [item for item in self._open() if item.what.startswith(REPEAT)]
+        done = [self._set(replace(item, state="done", done_us=at_us)) for item in repeats]
+        return done + self._scheduled(at_us)
+
+    def _scheduled(self, at_us: int) -> list[Due]:
         baseline = [item for item in self._open() if item.what in BASELINE]
         if baseline:
             return self._baseline(baseline, at_us)
@@ -90,6 +113,7 @@ class DueList:
 
     def _set(self, item: Due) -> Due:
         self.items[item.what] = item
+        self._next_us = 0
         return item
 
 

@@ -27,6 +27,12 @@ PHASES: dict[str, tuple[tuple[int, str], ...]] = {
     "sublingual": ((0, "ONSET_PEAK"), (75, "DESCENT"), (105, "RECOVERY")),
 }
 
+BY_TIME = ("ONSET_PEAK", "DESCENT", "RECOVERY")
+"""Phases that advance by minutes since the dose; the others are entered by an act."""
+PHASE_NAMES = (
+    "CHECK_IN", "BASELINE", "GATE", "DOSING", *BY_TIME, "DISCHARGE_CHECK", "ABORTED", "EMERGENCY",
+)  # fmt: skip
+
 BASELINE_S = (0, 300)
 """Before the dose: one reading on arrival, a second 5 min later."""
 
@@ -57,3 +63,20 @@ def phase(route: str, dose_us: int, now_us: int) -> tuple[str, int | None]:
         elif next_us is None:
             next_us = at_us
     return name, next_us
+
+
+def next_phase(route: str, dose_us: int, name: str, now_us: int) -> int | None:
+    """When the phase after `name` begins by itself; None if none does."""
+    if name not in BY_TIME:
+        return None
+    names = [this for _, this in PHASES[route]]
+    coming = PHASES[route][names.index(name) + 1 :]
+    starts = (dose_us + minute * MINUTE_US for minute, _ in coming)
+    return next((at_us for at_us in starts if at_us > now_us), None)
+
+
+def later(one: str, other: str) -> str:
+    """The later of two phases that advance by time; any other phase stays as it is."""
+    if one not in BY_TIME:
+        return one
+    return max(one, other, key=BY_TIME.index)

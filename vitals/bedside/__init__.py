@@ -1,0 +1,1 @@
+"""What the devices at one bed say together: sources, plausibility, cuff. Pure."""

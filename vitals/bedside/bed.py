@@ -1,0 +1,246 @@
+"""One bed: sources, cuff, gate, links and notices, taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from vitals.alarms.engine import Engine
+from vitals.alarms.technical import STATION_EVENTS, Fact, Loss
+from vitals.bedside.cuff import LINK_LOST, NO_VALUE, Cuff
+from vitals.bedside.gate import CuffGate
+from vitals.bedside.sources import PULSES, Sources
+from vitals.model import US, Alarm, Link, Notice, Numeric, Quality, Rule
+
+HELD = ("spo2", "pr")
+"""What an inflated cuff on the oximeter's arm takes away."""
+LOSS_US = 2 * US
+"""A missing value is looked into after this; no delay of a profile is shorter."""
+_NEVER = 2**62
+
+
+class Bed:
+    """What the devices of one room have said.
+
+    Args:
+        devices: device -> its channels, the most trusted first.
+        slack_us: extra patience of a demo that runs faster than real time.
+        spot: devices that speak only when somebody measures: their silence means nothing.
+    """
+
+    def __init__(
+        self, devices: Mapping[str, tuple[str, ...]], slack_us: int, spot: frozenset[str]
+    ) -> None:
+        self._devices = devices
+        self._spot = spot
+        self._slack_us = slack_us
+        self.sources = Sources(devices, slack_us)
+        self.cuff = Cuff()
+        self.links: dict[str, Link] = {}
+        self.link_since_us: dict[str, int] = {}
+        self.notices: dict[tuple[str, str], Notice] = {}
+        self._gate = CuffGate()
+        self._low: list[Numeric] = []
+        self._watched = any(
+            "spo2" in channels for device, channels in devices.items() if device not in spot
+        )
+        self._seen_us = _NEVER
+        self._awaited_us = 0
+        self._unattended_us: int | None = None
+        self._gives_pulse = any(self.sources.gives(channel) for channel in PULSES)
+
+    def begin(self, now_us: int) -> None:
+        """A session begins: another patient, of whom nothing has been measured yet."""
+        self.sources = Sources(self._devices, self._slack_us)
+        self.cuff.begin()
+        self._gate, self._low = CuffGate(), []
+        self._unattended_us = None
+        self.await_from(now_us)
+        for code in STATION_EVENTS:
+            self.notices.pop(("", code), None)
+
+    def ended(self) -> None:
+        """No session: nobody is watched."""
+        self._seen_us = _NEVER
+
+    def await_from(self, now_us: int) -> None:
+        """Values are awaited from now on: a session begins, or the patient is back."""
+        self._seen_us = self._awaited_us = now_us
+
+    # --- what is missing ------------------------------------------------------------------
+
+    def lost(self, now_us: int) -> bool:
+        """Whether SpO2 or pulse has been missing for so long that it is worth a look."""
+        return self._watched and now_us - self._seen_us >= LOSS_US
+
+    def loss(self, now_us: int, mattered: bool) -> Loss | None:
+        """What is missing of SpO2 and pulse, None while both are there.
+
+        It is missing at once when its device cannot be heard, so that a lost link is one alarm.
+        """
+        if not self._watched:
+            return None
+        spo2 = self.sources.last("spo2")
+        found = [("SpO2", self.sources.of("spo2"), spo2)]
+        if self._gives_pulse:
+            pulses = [p for p in map(self.sources.last, PULSES) if p is not None]
+            pulse = max(pulses, key=lambda p: (self._heard(p.device), p.at_us), default=None)
+            found.append(("PR", pulse.device if pulse else self.sources.of("pr"), pulse))
+        lost = self.lost(now_us)
+        missing = [one for one in found if lost or not self._heard(one[1])]
+        if not missing:
+            return None
+        label, device, last = min(missing, key=lambda one: 0 if one[2] is None else one[2].at_us)
+        since_us = self._awaited_us if last is None else max(last.at_us, self._awaited_us)
+        value = None if last is None else last.value
+        return Loss(device, label, since_us, value, mattered, self._gate.end_us)
+
+    def _heard(self, device: str) -> bool:
+        link = self.links.get(device)
+        return link is None or link.state == "streaming"
+
+    def unattended(self) -> Fact | None:
+        """Somebody is measured and no session is open."""
+        if self._unattended_us is None:
+            return None
+        return Fact("open-session", self._unattended_us, "Open session?")
+
+    # --- inputs ---------------------------------------------------------------------------
+
+    def take(self, now_us: int, numeric: Numeric) -> Numeric | None:
+        """A valid value as it is to be judged, None if another source speaks."""
+        judged = self.sources.take(now_us, numeric)
+        if judged is None:
+            return None
+        channel = numeric.channel
+        if channel == "nibp_sys":
+            self.cuff.read(now_us, numeric.device, numeric.at_us)
+            self._gate.deflated(now_us)
+        elif channel == "spo2" or channel in PULSES:
+            self._seen()
+            if self._unattended_us is None and self._both(now_us):
+                self._unattended_us = now_us
+            if self.held(now_us, channel):
+                judged = replace(judged, quality=Quality.QUESTIONABLE)
+        return judged
+
+    def _seen(self) -> None:
+        if self._seen_us == _NEVER:
+            return
+        spo2 = self.sources.last("spo2")
+        if spo2 is None:
+            return
+        seen_us = spo2.at_us
+        if self._gives_pulse:
+            pulses = [p.at_us for p in map(self.sources.last, PULSES) if p is not None]
+            seen_us = min(seen_us, max(pulses, default=0))
+        self._seen_us = max(seen_us, self._awaited_us)
+
+    def _both(self, now_us: int) -> bool:
+        fresh = self.sources.fresh
+        return fresh("spo2", now_us) is not None and any(
+            fresh(channel, now_us) is not None for channel in PULSES
+        )
+
+    def invalid(self, now_us: int, numeric: Numeric) -> bool:
+        """A device says that it has no value; True if a blood pressure failed by that."""
+        if numeric.channel == "spo2" or numeric.channel in PULSES:
+            self._unattended_us = None
+        if numeric.channel != "nibp_sys":
+            return False
+        self._fail(now_us, Notice(numeric.device, now_us, "nibp_failed", True, NO_VALUE))
+        return True
+
+    def notice(self, now_us: int, notice: Notice) -> bool:
+        """A device's condition; True if a blood pressure failed by it."""
+        key = (notice.device, notice.code)
+        if notice.code == "cuff_inflating":
+            self.cuff.inflating(now_us, notice.device, notice.active)
+            if not notice.active:
+                self._gate.deflated(now_us)
+        elif notice.code == "nibp_failed":
+            self._fail(now_us, replace(notice, at_us=now_us))
+            return True
+        if notice.active and notice.code in STATION_EVENTS and not notice.device:
+            self.notices[key] = replace(notice, at_us=now_us)  # each one is news
+        elif notice.active:
+            self.notices.setdefault(key, replace(notice, at_us=now_us))
+        else:
+            self.notices.pop(key, None)
+        return False
+
+    def _fail(self, now_us: int, notice: Notice) -> None:
+        self.cuff.fail(now_us, notice)
+        self._gate.deflated(now_us)
+
+    def link(self, now_us: int, link: Link) -> bool:
+        """The state of a link; True if a blood pressure failed by it."""
+        self.links[link.device] = link
+        if link.state == "streaming":
+            self.link_since_us.pop(link.device, None)
+            return False
+        if link.device not in self._spot:
+            self.link_since_us.setdefault(link.device, now_us)
+        if link.device == self.sources.of("spo2"):
+            self._unattended_us = None
+        # A device that cannot be heard reports nothing: what it said last is no longer known.
+        for key in [key for key in self.notices if key[0] == link.device]:
+            del self.notices[key]
+        if not self.cuff.measures(link.device):
+            return False
+        self._fail(now_us, Notice(link.device, now_us, "nibp_failed", True, LINK_LOST))
+        return True
+
+    # --- the cuff on the oximeter's arm -----------------------------------------------------
+
+    def gate_opens(self, now_us: int, engine: Engine) -> None:
+        """The cuff inflates on the oximeter's arm: hold, unless something is going on."""
+        if self._watched and not engine.waiting((*HELD, "hr")):
+            self._gate.inflated(now_us)
+            self._low = []
+            engine.freeze(HELD)
+
+    def held(self, now_us: int, channel: str) -> bool:
+        """Whether this channel is held now."""
+        return channel in HELD and self._gate.holds(now_us)
+
+    def pierces(self, now_us: int, judged: Numeric, engine: Engine) -> list[Numeric]:
+        """The samples that end the hold at once: good ones below the floor; else none."""
+        good = replace(judged, quality=Quality.GOOD)
+        needed = engine.floor(good)
+        if not needed:
+            self._low = [] if judged.channel == "spo2" else self._low
+            return []
+        self._low.append(good)
+        if len(self._low) < needed:
+            return []
+        self._gate.close(now_us)
+        low, self._low = self._low, []
+        return low
+
+    # --- restart --------------------------------------------------------------------------
+
+    def resume(
+        self, now_us: int, alarms: Iterable[Alarm], rules: Mapping[str, Rule], rest_us: int
+    ) -> None:
+        """Conditions that were active go on from their own beginning."""
+        self.cuff.rest_until_us = now_us + rest_us
+        self.await_from(now_us)
+        text = "Station restarted: look at the monitors for the time between"
+        self.notices["", "restarted"] = Notice("", now_us, "restarted", True, text)
+        for alarm in alarms:
+            if alarm.condition != "active" or alarm.onset_us is None:
+                continue
+            name, _, device = alarm.rule.partition(":")
+            rule = rules.get(alarm.rule)
+            hold_us = round(rule.levels[0].hold_s * US) if rule else 0
+            since_us = alarm.onset_us - hold_us - self._slack_us
+            if name in ("spo2-no-data", "signal-lost"):
+                self.await_from(since_us)
+            elif name == "link-lost" and device in self._devices:
+                self.link_since_us[device] = since_us
+                self.links.setdefault(device, Link(device, since_us, "lost"))
+            elif name == "nibp-failed":
+                self.cuff.failures = alarm.level + 1
+                reason = alarm.text.removeprefix("BP failed: ").removesuffix("; repeat")
+                self.cuff.failed = Notice("", alarm.onset_us, "nibp_failed", detail=reason)

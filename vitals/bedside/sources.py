@@ -1,0 +1,186 @@
+"""Which device speaks for a channel, since when nobody does, and what looks implausible.
+
+One source a channel: the device named first in the config, while it is fresh. A number that
+jumps further than a patient can is kept, and marked questionable until it has lasted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from vitals.alarms.technical import Fact
+from vitals.alarms.track import FRESH_US
+from vitals.model import US, Numeric, Quality
+
+STEP_US = 5 * US
+STEPS: dict[str, tuple[float, float]] = {
+    "spo2": (10.0, float("inf")),
+    "hr": (30.0, 30.0),
+    "pr": (30.0, 30.0),
+}
+"""Channel -> (fall, rise) within `STEP_US` beyond which a value is questionable."""
+PULSES = ("hr", "pr")
+DIFFER = 10.0
+"""HR and PR that differ by more are not one patient's, or one is wrong."""
+CUFF_DIFFER, CUFF_TIMES = 15.0, 2
+"""The same for the cuff's own pulse rate, at two determinations in a row."""
+ONE_DETERMINATION_US = 5 * US
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The newest valid value of a channel's source."""
+
+    device: str
+    at_us: int
+    value: float
+
+
+class Sources:
+    """The sources of one bed. `devices`: device -> its channels, the most trusted first."""
+
+    def __init__(self, devices: Mapping[str, tuple[str, ...]], slack_us: int = 0) -> None:
+        self._devices = devices
+        self._order = list(devices)
+        self._slack_us = slack_us
+        self._source: dict[str, tuple[str, int]] = {}
+        self._last: dict[str, Last] = {}
+        self._recent: dict[str, deque[tuple[int, float]]] = {}
+        self._doubtful: dict[str, tuple[int, str]] = {}
+        self._differ_us: int | None = None
+        self._cuff_pr: dict[str, Last] = {}
+        self._cuffed: dict[str, int] = {}
+        self._compared: dict[str, int] = {}
+        self._cuff_differs = 0
+        self._cuff_differs_us = 0
+        self.version = 0
+        """Counts the changes of `facts`."""
+
+    def of(self, channel: str) -> str:
+        """The device whose values count: the present source, else the first that could be it."""
+        source = self._source.get(channel)
+        if source is not None:
+            return source[0]
+        return next((d for d, channels in self._devices.items() if channel in channels), "")
+
+    def gives(self, channel: str) -> bool:
+        """Whether any device here can give the channel."""
+        return any(channel in channels for channels in self._devices.values())
+
+    def last(self, channel: str) -> Last | None:
+        """The newest valid value of a channel."""
+        return self._last.get(channel)
+
+    def fresh(self, channel: str, now_us: int) -> float | None:
+        """The value of a channel if it still speaks for the patient."""
+        last = self._last.get(channel)
+        late = last is None or now_us - last.at_us > FRESH_US + self._slack_us
+        return None if last is None or late else last.value
+
+    def take(self, now_us: int, numeric: Numeric) -> Numeric | None:
+        """A valid value, as it is to be judged and shown; None if another source speaks."""
+        if numeric.value is None:
+            return None
+        self._cuff_rate(now_us, numeric, numeric.value)
+        channel, device = numeric.channel, numeric.device
+        current = self._source.get(channel)
+        if current is not None and current[0] != device:
+            stale = now_us - current[1] > FRESH_US + self._slack_us
+            if not stale and not self._better(device, current[0]):
+                return None
+        self._source[channel] = (device, now_us)
+        self._last[channel] = Last(device, now_us, numeric.value)
+        why = self._step(now_us, channel, numeric.value)
+        if why and numeric.quality is Quality.GOOD:
+            numeric = replace(numeric, quality=Quality.QUESTIONABLE)
+        self._doubt(now_us, numeric, why)
+        if channel in PULSES:
+            self._differ(now_us)
+        return numeric
+
+    def facts(self) -> Iterator[Fact]:
+        """What looks wrong in the values that come."""
+        if self._doubtful:
+            since_us = min(since for since, _ in self._doubtful.values())
+            words = sorted({f"{channel}: {why}" for channel, (_, why) in self._doubtful.items()})
+            yield Fact("doubtful", since_us, "Questionable " + ", ".join(words))
+        if self._differ_us is not None:
+            hr, pr = self._last["hr"].value, self._last["pr"].value
+            # without the numbers of this second: they would make it another message each second
+            side = "above" if hr > pr else "below"
+            yield Fact("hr-pr-differ", self._differ_us, f"HR is far {side} PR: check both sensors")
+        if self._cuff_differs >= CUFF_TIMES:
+            text = "Cuff's pulse is not the oximeter's: same patient?"
+            yield Fact("cuff-pr-differs", self._cuff_differs_us, text)
+
+    def _better(self, device: str, than: str) -> bool:
+        order = self._order
+        if device not in order:
+            return False
+        return than not in order or order.index(device) < order.index(than)
+
+    def _step(self, now_us: int, channel: str, value: float) -> str:
+        if channel not in STEPS:
+            return ""
+        fall, rise = STEPS[channel]
+        recent = self._recent.setdefault(channel, deque())
+        while recent and now_us - recent[0][0] >= STEP_US:
+            recent.popleft()
+        jumped = any(before - value > fall or value - before > rise for _, before in recent)
+        recent.append((now_us, value))
+        return "implausible step" if jumped else ""
+
+    def _doubt(self, now_us: int, numeric: Numeric, why: str) -> None:
+        channel = numeric.channel
+        if channel not in STEPS:
+            return
+        known = self._doubtful.get(channel)
+        if numeric.quality is Quality.GOOD:
+            if known is not None:
+                del self._doubtful[channel]
+                self.version += 1
+            return
+        words = ", ".join(sorted(flag.value.replace("_", " ") for flag in numeric.flags))
+        doubt = (known[0] if known else now_us, why or words or "the device doubts it")
+        if doubt != known:
+            self._doubtful[channel] = doubt
+            self.version += 1
+
+    def _differ(self, now_us: int) -> None:
+        hr, pr = self.fresh("hr", now_us), self.fresh("pr", now_us)
+        before = self._differ_us
+        if hr is None or pr is None or abs(hr - pr) <= DIFFER:
+            self._differ_us = None
+        elif before is None:
+            self._differ_us = now_us
+        if self._differ_us != before:
+            self.version += 1
+
+    def _cuff_rate(self, now_us: int, numeric: Numeric, value: float) -> None:
+        """Compares the cuff's pulse rate with the oximeter's, once a determination."""
+        device = numeric.device
+        if numeric.channel == "nibp_sys":
+            self._cuffed[device] = now_us
+        elif numeric.channel == "pr" and device != self.of("pr"):
+            self._cuff_pr[device] = Last(device, now_us, value)
+        else:
+            return
+        cuffed_us, cuff = self._cuffed.get(device), self._cuff_pr.get(device)
+        oximeter = self.fresh("pr", now_us)
+        if (
+            cuffed_us is None
+            or cuff is None
+            or oximeter is None
+            or abs(cuffed_us - cuff.at_us) > ONE_DETERMINATION_US
+            or self._compared.get(device) == cuffed_us
+        ):
+            return
+        self._compared[device] = cuffed_us
+        self.version += 1
+        if abs(cuff.value - oximeter) > CUFF_DIFFER:
+            self._cuff_differs += 1
+            self._cuff_differs_us = now_us
+        else:
+            self._cuff_differs = 0

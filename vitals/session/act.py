@@ -1,0 +1,52 @@
+"""What all acts share: how one is refused, and how its arguments are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vitals.model import Command, Session
+
+if TYPE_CHECKING:
+    from vitals.room import Room
+
+TEXT_MAX = 500
+
+
+class Refused(Exception):
+    """The act is not possible now; the text is one sentence for the person who asked."""
+
+
+def open_session(room: Room) -> Session:
+    """The room's session."""
+    if room.session is None:
+        raise Refused(f"{room.id} has no session; open one first")
+    return room.session
+
+
+def text(command: Command, key: str, *, needed: str = "") -> str:
+    """A text argument, stripped; `needed` is what is said when it is empty."""
+    value = command.args.get(key, "")
+    if not isinstance(value, str):
+        raise Refused(f"{key} must be a text")
+    value = value.strip()
+    if len(value) > TEXT_MAX:
+        raise Refused(f"the text is longer than {TEXT_MAX} characters; shorten it")
+    if needed and not value:
+        raise Refused(needed)
+    return value
+
+
+def flag(command: Command, key: str) -> bool:
+    """A yes or no."""
+    value = command.args.get(key, False)
+    if not isinstance(value, bool):
+        raise Refused(f"{key} must be true or false")
+    return value
+
+
+def rule(room: Room, command: Command) -> str:
+    """The id of a rule of this room."""
+    found = text(command, "rule")
+    if found not in room.rules:
+        raise Refused(f"there is no alarm {found!r} in {room.id}")
+    return found
