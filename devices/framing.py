@@ -7,16 +7,19 @@ same bytes gives the same events and no stream of garbage makes it grow.
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from devices.driver import Values
+from devices.driver import Chunk, Event, Values
 from vitals.channels import plausible
 from vitals.errors import CommandError
 from vitals.model import Flag, Notice, Numeric, Quality, Request, Waveform
 
 _SECOND_US = 1_000_000
+_LINE_END = re.compile(rb"[\r\n]")
 
 NO_VALUE = frozenset({Flag.SENSOR_OFF, Flag.NO_SENSOR, Flag.SENSOR_FAULT, Flag.SEARCHING})
 """Flags under which a number is never passed on, whatever the bytes say: it is held or old."""
@@ -80,6 +83,41 @@ class StreamDecoder:
             "use the buttons of the device",
             device=self.device,
         )
+
+
+class LineDecoder(StreamDecoder, ABC):
+    """Lines of text that end in CR, LF or both: a line is read as soon as its end is there.
+
+    Empty lines are passed over. A refused line counts once, but as one for each begun
+    `max_line` bytes when it is longer; of such a line nothing is read, whatever it ends in.
+    """
+
+    def __init__(self, device: str, max_line: int) -> None:
+        super().__init__(device, max_line)
+        self._rest = b""
+
+    def feed(self, chunk: Chunk) -> list[Event]:
+        """Reads the lines that have ended; keeps the begun one."""
+        *lines, rest = _LINE_END.split(self._rest + chunk.data)
+        events: list[Event] = []
+        for line in lines:
+            if not line:
+                continue
+            found = self.line(line, chunk.at_us) if len(line) <= self._frame_bytes else None
+            if found is None:
+                self.refuse(len(line))
+            else:
+                events += found
+            self.accept()  # the next line is counted by itself
+        # One byte more than fits, so that a line that is too long stays too long.
+        excess = max(len(rest) - self._frame_bytes - 1, 0)
+        self.refuse(excess)
+        self._rest = rest[excess:]
+        return events
+
+    @abstractmethod
+    def line(self, line: bytes, at_us: int) -> list[Event] | None:
+        """What a line says, without its end; None when it is not one of the protocol's."""
 
 
 class OncePerSecond:

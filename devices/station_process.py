@@ -50,6 +50,8 @@ async def serve(
             clock,
             config.station.mode,
             station.on_command,
+            station.watch.on_audience,
+            station.watch.on_gone,
         ):
             log.info("station %s: %d rooms", config.station.id, len(config.room))
             await station.run()

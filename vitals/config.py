@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from vitals import escalation
 from vitals.errors import ConfigError
 
 Identifier = Annotated[
@@ -58,18 +59,21 @@ class StationConfig(_Table):
     speed: float = Field(default=1.0, gt=0, le=600, strict=True)
     """Station seconds per real second; other than 1 only in demo and test mode."""
     alarm_command: list[str] = Field(default_factory=list)
-    """Run by the supervisor, with one sentence as its last argument, when the station is silent."""
+    """Sounds on the station's computer; run with one sentence as its last argument.
+
+    By the supervisor when the station is silent, by the station when no page can sound.
+    """
 
 
 class EscalationStep(_Table):
     """Who is told when nobody has acknowledged a high alarm for `after_s`, and how."""
 
-    after_s: float = Field(gt=0, le=3600)
+    after_s: float = Field(gt=0, le=3600, strict=True)
     to: str = Field(min_length=1, max_length=80)
     command: list[str] = Field(default_factory=list)
-    """Run with one sentence as its last argument."""
+    """Run with one sentence as its last argument (see docs/escalation.md)."""
     webhook: str = ""
-    """Is sent the alarm as JSON by POST."""
+    """Is sent the alarm as JSON by POST: https, or http inside the house."""
 
 
 ESCALATION = (
@@ -137,9 +141,21 @@ def parse(text: str, *, path: Path) -> Config:
         update={
             "store": base / config.station.store,
             "profile": base / config.station.profile if config.station.profile else None,
+            "alarm_command": _program_from(base, config.station.alarm_command),
         }
     )
-    return config.model_copy(update={"station": station})
+    steps = [
+        step.model_copy(update={"command": _program_from(base, step.command)})
+        for step in config.escalation
+    ]
+    return config.model_copy(update={"station": station, "escalation": steps})
+
+
+def _program_from(base: Path, command: list[str]) -> list[str]:
+    """A command whose program, where it is a path and not a name, is found from `base`."""
+    if command and ("/" in command[0] or "\\" in command[0]):
+        return [str(base / command[0]), *command[1:]]
+    return command
 
 
 def check_store(config: Config, path: Path) -> None:
@@ -181,6 +197,12 @@ def _check(config: Config, path: Path) -> None:
     if station.speed != 1.0 and station.mode == "real":
         refuse("station.speed", "only a demo or test station may run faster")
     check_host(config.web.host, path=path)
+    why = escalation.bad_command(station.alarm_command)
+    if why:
+        refuse("station.alarm_command", why)
+    wrong_step = escalation.refusal(config.escalation)
+    if wrong_step:
+        refuse(*wrong_step)
     if not config.room:
         refuse("room", "there is none; add a [[room]] with an id")
     devices = [device for room in config.room for device in room.device]

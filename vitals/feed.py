@@ -2,7 +2,8 @@
 
 A reader sends `auth` within two seconds, gets `hello`, a snapshot and then frames of whatever is
 new, as fast as it reads: its mailbox replaces what it was too slow for. Commands come up the same
-connection; the answer goes to the one who asked.
+connection; the answer goes to the one who asked. So does the word of how many pages it serves with
+armed sound.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ BAD_MESSAGE, BAD_TOKEN, BAD_VERSION = 4400, 4401, 4409
 
 OnCommand = Callable[[wire.CommandMsg, Callable[[wire.ResultMsg], None]], None]
 """Takes a command and a function that answers the one who sent it, now or later."""
+OnAudience = Callable[[object, int, int], None]
+"""Takes a connection, how many of its pages have armed sound, and how many it serves."""
+OnGone = Callable[[object], None]
+"""Takes a connection that has ended."""
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +66,8 @@ class FeedServer:
         clock: Now,
         mode: str,
         on_command: OnCommand,
+        on_audience: OnAudience | None = None,
+        on_gone: OnGone | None = None,
     ) -> None:
         self.epoch = secrets.token_hex(4)
         self.port = 0
@@ -71,6 +78,8 @@ class FeedServer:
         self._clock = clock
         self._mode = mode
         self._on_command = on_command
+        self._on_audience = on_audience
+        self._on_gone = on_gone
         self._token = secrets.token_urlsafe(32)
         self._server: Server | None = None
         self._readers: set[ServerConnection] = set()
@@ -182,6 +191,8 @@ class FeedServer:
                 sending.cancel()
         finally:
             self._hub.unsubscribe(box)
+            if self._on_gone is not None:
+                self._on_gone(ws)
 
     def _hello(self) -> wire.Hello:
         speed: float = getattr(self._clock, "speed", 1.0)
@@ -201,10 +212,15 @@ class FeedServer:
                     message = wire.decode_up(await ws.recv(decode=False))
                 except msgspec.MsgspecError:
                     message = None
-                if not isinstance(message, wire.CommandMsg):
-                    await _refuse(ws, BAD_MESSAGE, "that was no valid command")
-                    return
-                self._command(message, box)
+                match message:
+                    case wire.CommandMsg():
+                        self._command(message, box)
+                    case wire.AudienceMsg():
+                        if self._on_audience is not None:
+                            self._on_audience(ws, message.armed, message.pages)
+                    case _:
+                        await _refuse(ws, BAD_MESSAGE, "that was no valid command")
+                        return
         except ConnectionClosed:
             return
 

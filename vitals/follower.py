@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,8 @@ SILENT_S = 3.0
 """Real seconds without any message, though the station's beat comes every second."""
 RETRY_S = (0.25, 2.0)
 """First and longest wait before the next connect; each is shortened at random by up to 25 %."""
+AUDIENCE_S = 1.0
+"""How often the station hears how many pages with armed sound are here."""
 MAX_DOWN = 64 << 20
 """Bytes of a frame from the station; the snapshot of 16 rooms is about half a megabyte."""
 
@@ -60,6 +62,7 @@ class Follower:
         self._retry_s = retry_s
         self._wait_s = retry_s[0]
         self._ws: ClientConnection | None = None
+        self._audience_changed = asyncio.Event()
         self._pending: dict[str, tuple[bytes, set[asyncio.Future[wire.ResultMsg]]]] = {}
 
     async def run(self) -> None:
@@ -97,6 +100,22 @@ class Follower:
             waiting.discard(answer)
             if not waiting:
                 self._pending.pop(message.id, None)
+
+    async def tell_audience(self, audience: Callable[[], wire.AudienceMsg]) -> None:
+        """Tells the station of the pages here until cancelled.
+
+        Every second, on each new connection, and at once after `audience_changed`.
+        """
+        while True:
+            self._audience_changed.clear()
+            if self._ws is not None:
+                await _try_send(self._ws, wire.encode(audience()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._audience_changed.wait(), AUDIENCE_S)
+
+    def audience_changed(self) -> None:
+        """What `tell_audience` would say is no longer what it has said."""
+        self._audience_changed.set()
 
     async def _follow(self, ws: ClientConnection) -> None:
         """Hands on what comes; raises FeedError when it ends."""
@@ -137,6 +156,7 @@ class Follower:
                 self.trouble, self._wait_s = "", self._retry_s[0]
                 self._hub.reset(message, raw)
                 self._ws = ws
+                self.audience_changed()
                 for encoded, _ in list(self._pending.values()):
                     await _try_send(ws, encoded)
             case _:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,17 @@ from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, St
 from vitals.store.writer import Writer
 
 TRENDS = ("hr", "pr", "spo2", "nibp_sys", "nibp_dia", "nibp_map", "pi", "rr")
+MARKS = ("mark", "symptom", "score")
+"""Kinds of events that are points of the time line."""
+CHANGES = ("dose", "phase", "resumed", "off monitor", "on monitor", "finished", "limit")
+"""Session changes that are."""
+_STATE = tuple(
+    f.name
+    for f in fields(Session)
+    if f.name in ("baseline", "same_arm", "limits", "own_alarm_by", "finished_us")
+    or f.name.startswith("off_")
+)
+"""Of a session, what its summary row has no column for."""
 _INVALID = QUALITIES.index(Quality.INVALID)
 
 
@@ -180,12 +191,20 @@ class Record:
         change: SessionChange,
         profile_text: str,
         gap: tuple[int, int] | None = None,
+        room: Mapping[str, Any] | None = None,
     ) -> None:
-        """A session was opened, closed, resumed, dosed or moved on."""
+        """A session was opened, closed, resumed, dosed or moved on; `room` as it is described."""
         session = change.session
-        body = {"cause": change.cause, "phase": session.phase, **change.body}
+        body = {
+            **change.body,
+            "cause": change.cause,
+            "phase": session.phase,
+            "state": {key: getattr(session, key) for key in _STATE},
+        }
         if gap is not None:
             body["gap"] = list(gap)
+        if room is not None:
+            body["room"] = dict(room)
         row = self._row(
             seq, change.at_us, "session_change", session.id, session.room, body, change.actor
         )
@@ -210,6 +229,10 @@ class Record:
             seq, at_us, session, command.room, actor.name, actor.role, "command", body, command.id
         )
         self._put(row)
+
+    def late(self, seq: int, at_us: int, session: str | None, room: str, input_seq: int) -> None:
+        """An input was so late that the room took it at `at_us`; a replay must do the same."""
+        self._put(self._row(seq, at_us, "late_input", session, room, {"input": input_seq}))
 
     def station_event(self, seq: int, at_us: int, body: Mapping[str, Any]) -> None:
         """Something about the station itself."""
@@ -276,20 +299,43 @@ def _alarm_body(alarm: Alarm) -> dict[str, Any]:
     return {**asdict(alarm), "priority": alarm.priority.value}
 
 
+@dataclass(slots=True)
+class Folded:
+    """What the audit rows of a session say of its present state, row by row."""
+
+    session: Session
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    due: dict[str, Due] = field(default_factory=dict)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+
+    def take(self, row: StoredAudit) -> None:
+        """The next row, in order."""
+        if row.kind == "alarm":
+            alarm = alarm_of(row.body["after"])
+            self.alarms[alarm.rule] = alarm
+        elif row.kind == "due":
+            self.due[row.body["what"]] = Due(**row.body)
+        elif row.kind == "session_change":
+            state = dict(row.body.get("state", {}))
+            if "limits" in state:
+                state["limits"] = {key: tuple(own) for key, own in state["limits"].items()}
+            self.session = replace(self.session, phase=row.body["phase"], **state)
+            if row.body["cause"] == "dose":
+                self.session = replace(self.session, dose_us=row.at_us)
+            if "gap" in row.body:
+                self.gaps.append((row.body["gap"][0], row.body["gap"][1]))
+
+
+def alarm_of(body: Mapping[str, Any]) -> Alarm:
+    """An alarm from its audit row."""
+    return Alarm(**{**body, "priority": Priority(body["priority"])})
+
+
 def _open_session(reader: Reader, session: Session) -> OpenSession:
     rows = reader.audit(session.id)
-    alarms: dict[str, Alarm] = {}
-    due: dict[str, Due] = {}
-    gaps: list[tuple[int, int]] = []
+    folded = Folded(session)
     for row in rows:
-        if row.kind == "alarm":
-            after = row.body["after"]
-            alarm = Alarm(**{**after, "priority": Priority(after["priority"])})
-            alarms[alarm.rule] = alarm
-        elif row.kind == "due":
-            due[row.body["what"]] = Due(**row.body)
-        elif "gap" in row.body:
-            gaps.append((row.body["gap"][0], row.body["gap"][1]))
+        folded.take(row)
     trends: dict[str, dict[str, list[tuple[int, float]]]] = {}
     readings: list[Numeric] = []
     last_us = max((row.at_us for row in rows), default=session.started_us)
@@ -308,11 +354,11 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
             quality = QUALITIES[int(series.quality[valid][-1])]
             readings.append(Numeric(device, channel, at_us[-1], value[-1], quality))
     return OpenSession(
-        session,
+        replace(folded.session, resumed=session.resumed),
         last_us,
-        tuple(alarms.values()),
-        tuple(due.values()),
-        gaps,
+        tuple(folded.alarms.values()),
+        tuple(folded.due.values()),
+        folded.gaps,
         [mark for row in rows if (mark := _mark(row, session)) is not None],
         trends,
         readings,
@@ -321,14 +367,24 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
 
 def _mark(row: StoredAudit, session: Session) -> wire.MarkMsg | None:
     """A point of the time line."""
-    if row.kind == "mark":
-        kind, text = "mark", str(row.body.get("text", ""))
-    elif row.kind == "session_change" and row.body["cause"] in ("dose", "phase", "resumed"):
+    if row.kind in MARKS:
+        kind, text = row.kind, str(row.body.get("text", ""))
+    elif row.kind == "session_change" and row.body["cause"] in CHANGES:
         kind = row.body["cause"]
-        text = row.body["phase"] if kind == "phase" else ""
+        text = change_words(kind, row.body["phase"], row.body)
     else:
         return None
     return wire.MarkMsg(room=session.room, at_us=row.at_us, kind=kind, text=text)
+
+
+def change_words(cause: str, phase: str, body: Mapping[str, Any]) -> str:
+    """What the time line says of a session change beside its kind."""
+    if cause == "phase":
+        return phase
+    if cause == "limit":
+        limit = "as in the profile" if body.get("limit") is None else f"{body['limit']:g}"
+        return f"{body.get('rule', '')}: {limit}"
+    return str(body.get("reason", ""))
 
 
 __all__ = ["OpenSession", "Record", "StoreError"]

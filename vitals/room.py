@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from vitals.alarms.engine import Engine
 from vitals.alarms.limits import Context
@@ -112,6 +113,35 @@ class Room:
         self._results: dict[str, Result] = {}
         self._dirty = self._lost = False
 
+    def described(self) -> dict[str, Any]:
+        """What a replay needs to make this room again, as JSON can say it."""
+        return {
+            "devices": [
+                {"id": d.id, "channels": list(d.channels), "can": sorted(d.can), "spot": d.spot}
+                for d in self.devices.values()
+            ],
+            "auto_nibp": self._auto_nibp,
+            "slack_us": self._slack_us,
+            "escalation_s": list(self._escalation_s),
+        }
+
+    @classmethod
+    def of(cls, room_id: str, described: Mapping[str, Any], profile: Profile, mode: Mode) -> Room:
+        """The room that was `described`."""
+        devices = [
+            RoomDevice(d["id"], tuple(d["channels"]), frozenset(d["can"]), d["spot"])
+            for d in described["devices"]
+        ]
+        return cls(
+            room_id,
+            devices,
+            profile,
+            mode=mode,
+            auto_nibp=described["auto_nibp"],
+            slack_us=described["slack_us"],
+            escalation_s=tuple(described["escalation_s"]),
+        )
+
     # --- the fold -------------------------------------------------------------------------
 
     def step(self, item: Input) -> list[Output]:
@@ -147,6 +177,10 @@ class Room:
     def alarms(self) -> list[Alarm]:
         """Alarms that are not idle, and rules that are off; worst first."""
         return self._engine.alarms
+
+    def alarm(self, rule: str) -> Alarm:
+        """The alarm of one rule, idle or not."""
+        return self._engine.alarm(rule)
 
     def primary(self, numeric: Numeric) -> bool:
         """Whether a value is the one that is judged and shown, where two devices give it."""

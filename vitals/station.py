@@ -16,6 +16,7 @@ from dataclasses import replace
 from vitals import messages, wire
 from vitals.alarms.profile import Profile
 from vitals.answer import Answer, unfit
+from vitals.callout import CallOut
 from vitals.channels import NIBP
 from vitals.clock import Clock
 from vitals.config import Config
@@ -27,6 +28,7 @@ from vitals.model import (
     Actor,
     Alarm,
     AlarmChange,
+    Audience,
     Command,
     DeviceRequest,
     Due,
@@ -47,9 +49,11 @@ from vitals.model import (
     Tick,
     Waveform,
 )
-from vitals.record import Record
+from vitals.paging import Pager
+from vitals.record import CHANGES, MARKS, Record, change_words
 from vitals.room import Room, RoomDevice
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
+from vitals.station_watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -99,15 +103,26 @@ class Station:
             known = [devices[device.id] for device in room.device]
             self._rooms[room.id] = Room(
                 room.id,
-                [RoomDevice(d.id, d.channels, d.can) for d in known],
+                [RoomDevice(d.id, d.channels, d.can, d.spot) for d in known],
                 profile,
                 mode=config.station.mode,
                 auto_nibp=room.auto_nibp,
                 slack_us=round(self._slack_s * US),
+                escalation_s=tuple(step.after_s for step in config.escalation),
             )
             for device in known:
                 self._room_of[device.id] = room.id
                 self._keepers[device.id] = make_keeper(device.id, self._on_events, self._on_link)
+        self.watch = Watch(clock.now_us, self._tell_all)
+        pager = Pager(
+            config.escalation,
+            config.station.alarm_command,
+            config.station.id,
+            self._log_page,
+            mode=config.station.mode,
+        )
+        labels = {room.id: room.name for room in config.room}
+        self._callout = CallOut(pager, labels, lambda room, rule: self._rooms[room].alarm(rule))
         hub.configure([self._room_message(room.id, room.name) for room in config.room])
 
     # --- life ---------------------------------------------------------------------------------
@@ -133,6 +148,7 @@ class Station:
                     tasks.create_task(self._resume_later(), name="resume")
         finally:
             self._ended = True
+            await self._callout.close()
 
     async def _ticker(self) -> None:
         due = time.monotonic()
@@ -149,12 +165,25 @@ class Station:
 
     def _late(self, late_s: float) -> None:
         log.warning("the station's loop was %.1f s late", late_s)
-        body = {"event": "engine late", "late_s": round(late_s, 1)}
+        self.watch.late(late_s)
+
+    def _tell_all(self, body: Notice | Audience) -> None:
+        """Something about the station itself is an input of every room, and is recorded."""
+        for room in self._rooms.values():
+            seq = self._step(room, body, body.at_us)
+            if isinstance(body, Notice):
+                self._record.notice(seq, room.id, _session_id(room), body)
+        if isinstance(body, Audience):
+            event = {"event": "audience", "armed": body.armed}
+            self._record.station_event(next(self._seq), body.at_us, event)
+
+    def _log_page(self, body: Mapping[str, object]) -> None:
         self._record.station_event(next(self._seq), self._clock.now_us(), body)
 
     async def _beat(self) -> None:
         while True:
             self._record.stalled(time.monotonic())
+            self.watch.look()
             self._hub.publish(
                 wire.BeatMsg(
                     seq=next(self._seq),
@@ -163,6 +192,7 @@ class Station:
                     recording=self._recording.recording,
                     detail=self._recording.detail,
                     late_ms=round(self._late_ms, 3),
+                    armed=self.watch.armed,
                 )
             )
             self._late_ms = 0.0
@@ -190,9 +220,10 @@ class Station:
         if room.session is not None:
             self._record.numeric(room.session.id, seq, numeric)
         if room.primary(numeric):
+            shown = room.judged or numeric
             if numeric.channel in NIBP and numeric.value is not None:
-                self._readings.setdefault(room.id, {})[numeric.channel] = numeric
-            self._show(room, seq, numeric)
+                self._readings.setdefault(room.id, {})[numeric.channel] = shown
+            self._show(room, seq, shown)
 
     def _show(self, room: Room, seq: int, numeric: Numeric) -> None:
         period_s = self._devices[numeric.device].period_s
@@ -217,8 +248,9 @@ class Station:
         if (state.recording, state.detail) != (self._recording.recording, self._recording.detail):
             words = "RECORDING" if state.recording else "NOT RECORDING"
             log.warning("%s%s", words, f": {state.detail}" if state.detail else "")
-        if state.recording != self._recording.recording:
+        if (state.recording, state.detail) != (self._recording.recording, self._recording.detail):
             now_us = self._clock.now_us()
+            state = replace(state, at_us=now_us)
             for room in self._rooms.values():
                 self._step(room, state, now_us)
             body = {"event": "recording", "recording": state.recording, "detail": state.detail}
@@ -250,6 +282,10 @@ class Station:
         before = _session_id(room)
         outputs = room.step(Input(seq, now_us, command))
         result = self._result(outputs, command)
+        for tested in (o for o in outputs if isinstance(o, Event) and o.kind == "escalation_test"):
+            why_not = self._callout.test(tested.body["step"])
+            if why_not:
+                result = wire.ResultMsg(id=command.id, ok=False, error=why_not)
         answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
         with self._record.together(answer.committed):
             self._record.command(seq, now_us, before, command, result)
@@ -270,10 +306,15 @@ class Station:
     # --- one step -----------------------------------------------------------------------------
 
     def _step(
-        self, room: Room, body: Numeric | Notice | Link | StoreState | Tick | Resume, at_us: int
+        self,
+        room: Room,
+        body: Numeric | Notice | Link | StoreState | Audience | Tick | Resume,
+        at_us: int,
     ) -> int:
         seq = next(self._seq)
         before = _session_id(room)
+        if at_us < room.now_us and before is not None and not isinstance(body, Tick):
+            self._record.late(next(self._seq), room.now_us, before, room.id, seq)
         try:
             outputs = room.step(Input(seq, at_us, body))
         except Exception as error:
@@ -303,6 +344,7 @@ class Station:
             match output:
                 case AlarmChange():
                     self._record.alarm(seq, session, output, self._profile.version)
+                    self._callout.changed(output)
                     rule = room.rules[output.after.rule]
                     self._hub.publish(messages.alarm(seq, output.after, rule))
                 case Due():
@@ -312,7 +354,9 @@ class Station:
                     self._session_change(room, seq, output)
                 case Event():
                     self._record.event(seq, room.id, session, output)
-                    self._mark(room, output.at_us, output.kind, str(output.body.get("text", "")))
+                    if output.kind in MARKS:
+                        text = str(output.body.get("text", ""))
+                        self._mark(room, output.at_us, output.kind, text)
                 case DeviceRequest(command_id=""):
                     self._scheduled(room, seq, output)
                 case _:
@@ -321,7 +365,8 @@ class Station:
     def _session_change(self, room: Room, seq: int, change: SessionChange) -> None:
         gaps = self._gaps.get(room.id, []) if change.session.resumed else []
         gap = gaps[-1] if change.cause == "resumed" and gaps else None
-        self._record.session(seq, change, self._profile.text, gap)
+        described = room.described() if change.cause == "opened" else None
+        self._record.session(seq, change, self._profile.text, gap, described)
         if change.cause in ("opened", "closed"):
             self._readings.pop(room.id, None)
         mode = self._config.station.mode
@@ -329,8 +374,8 @@ class Station:
         if change.cause == "dose":
             for reading in self._readings.get(room.id, {}).values():
                 self._show(room, next(self._seq), reading)  # its interval is another one now
-        if change.cause in ("dose", "phase"):
-            text = change.session.phase if change.cause == "phase" else ""
+        if change.cause in CHANGES and change.cause != "resumed":
+            text = change_words(change.cause, change.session.phase, change.body)
             self._mark(room, change.at_us, change.cause, text)
 
     def _mark(self, room: Room, at_us: int, kind: str, text: str) -> None:

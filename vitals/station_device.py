@@ -20,6 +20,7 @@ class StationDevice:
     can: frozenset[str]
     period_s: float
     own_alarm: str
+    spot: bool = False
 
 
 class Keeper(Protocol):

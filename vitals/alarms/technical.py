@@ -24,8 +24,6 @@ MEASURING_S = 180.0
 """An overdue reading is deferred while the cuff is measuring, at most this long."""
 SAID_S = 60.0
 """How long a thing that happened once (a clock step, a restart) is shown."""
-DISK_LOW = "disk_low"
-"""Code of the notice by which the station says that its disk is nearly full."""
 STATION_EVENTS = {
     "clock_step": "clock-step",
     "engine_late": "engine-late",
@@ -154,13 +152,13 @@ def _facts(room: RoomFacts) -> Iterator[Fact]:
     for (device, code), notice in room.notices.items():
         if code == "low_battery":
             yield Fact(f"battery-low:{device}", notice.at_us, f"Battery of {device} low")
-        elif not device and code == DISK_LOW:
-            yield Fact("disk-low", notice.at_us, notice.detail or "Disk nearly full")
         elif not device and code in STATION_EVENTS:
             until_us = notice.at_us + round(SAID_S * US)
             yield Fact(STATION_EVENTS[code], notice.at_us, notice.detail, until_us=until_us)
     if room.store is not None and not room.store.recording:
         yield Fact("not-recording", room.store.at_us, "NOT RECORDING")
+    elif room.store is not None and room.store.detail:
+        yield Fact("disk-low", room.store.at_us, "Disk of the record nearly full")
     if room.unheard_us is not None:
         # Counted from the dose's mark: the sound has to be armed by then, not all morning.
         since_us = max(room.unheard_us, room.marked_us) + room.slack_us

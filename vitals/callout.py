@@ -1,0 +1,58 @@
+"""Which changes of alarms go out of the pages: escalation steps, and sound on the station's PC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from vitals.errors import CommandError
+from vitals.model import Alarm, AlarmChange
+from vitals.paging import Pager
+
+NO_SOUND = "no-sound"
+AlarmOf = Callable[[str, str], Alarm]
+"""(room id, rule id) -> the alarm as it is now."""
+
+
+class CallOut:
+    """Hands on what the engine decides; `labels`: room id -> what people call it."""
+
+    def __init__(self, pager: Pager, labels: Mapping[str, str], alarm_of: AlarmOf) -> None:
+        self._pager = pager
+        self._labels = labels
+        self._alarm_of = alarm_of
+
+    def changed(self, change: AlarmChange) -> None:
+        """An alarm has changed; a step of its escalation may be due."""
+        alarm = change.after
+        if change.cause == "escalated":
+            self._pager.page(
+                alarm.escalated, self._labels[alarm.room], alarm, lambda: self._waits(alarm)
+            )
+        if alarm.rule == NO_SOUND and alarm.condition == "active":
+            self._pager.sound_while(NO_SOUND, alarm.text, lambda: self._unheard())
+
+    def test(self, step: int) -> str:
+        """Tries one step; why it cannot be tried, `""` when it is under way."""
+        try:
+            self._pager.test(step)
+        except CommandError as error:
+            return str(error)
+        return ""
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        await self._pager.close()
+
+    def _waits(self, then: Alarm) -> bool:
+        """Whether this very episode still asks for somebody."""
+        now = self._alarm_of(then.room, then.rule)
+        return (
+            now.condition == "active"
+            and not now.acked_by
+            and now.rule_state == "enabled"
+            and now.onset_us == then.onset_us
+        )
+
+    def _unheard(self) -> bool:
+        found = (self._alarm_of(room, NO_SOUND) for room in self._labels)
+        return any(alarm.condition == "active" for alarm in found)
