@@ -59,8 +59,8 @@ def drivers() -> None:
 @click.command("check-config")
 @click.argument("path", type=_CONFIG)
 def check_config(path: Path) -> None:
-    """Check a config file, and show the rooms and limits that it means."""
-    from vitals import config
+    """Check a config file; show its rooms, limits and escalation, and what reaches nobody."""
+    from vitals import config, in_force
     from vitals.alarms import profile
 
     loaded = config.load(path)
@@ -72,18 +72,18 @@ def check_config(path: Path) -> None:
         rows += [(room.name, d.id, known[d.id].driver, d.url) for d in room.device]
     _table(rows)
     click.echo(f"\nAlarm profile {rules.version}")
-    limits = [("RULE", "PRIORITY", "LIMIT", "DELAY", "CLEARS AT")]
-    for rule in rules.rules:
-        sign = {"high": "≥", "low": "≤"}.get(rule.side, "")
-        for level in rule.levels:
-            mark = sign.replace("≥", ">").replace("≤", "<") if level.strict else sign
-            limit = "" if level.limit is None else f"{mark} {level.limit:g}"
-            clear = "" if level.clear is None else f"{level.clear:g}"
-            delay = f"{level.samples} good samples, or " if level.samples else ""
-            delay += "each reading" if rule.by_reading else f"{level.hold_s:g} s"
-            limits.append((rule.id, level.priority.value, limit, delay, clear))
-    _table(limits)
-    click.echo(f"\n{path}: ok, {len(loaded.room)} rooms, {len(known)} devices")
+    _table(in_force.limit_rows(rules.rules))
+    click.echo("\nEscalation of a high alarm that nobody acknowledges")
+    _table(in_force.escalation_rows(loaded.escalation))
+    outside = [step for step in loaded.escalation if step.command or step.webhook]
+    if outside:
+        click.echo("These commands and webhooks are given the room's label and the alarm's text.")
+    click.echo()
+    warnings = in_force.unreached(loaded)
+    for sentence in warnings:
+        click.echo(f"warning: {sentence}")
+    found = f"{len(loaded.room)} rooms, {len(known)} devices"
+    click.echo(f"{path}: ok, {found}, {len(warnings)} warnings")
 
 
 def _devices(loaded: Config, path: Path) -> dict[str, StationDevice]:

@@ -24,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drivers": ("devices.cli_commands:drivers", "List the monitors that can be connected."),
     "check-config": ("devices.cli_commands:check_config", "Check a config and show what it means."),
     "simulate": ("simulators.cli_commands:simulate", "Run one simulated monitor."),
+    "simulate-cohort": (
+        "simulators.cli_commands:simulate_cohort",
+        "Sum up alarms over many simulated visits.",
+    ),
 }
 """Command -> (where it is, its one-line help)."""
 

@@ -101,6 +101,14 @@ def where(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def without_tokens(text: str, steps: Sequence[EscalationStep]) -> str:
+    """The text of a config for the record: of every webhook its host only."""
+    for step in steps:
+        if step.webhook:
+            text = text.replace(step.webhook, f"{where(step.webhook)}/...")
+    return text
+
+
 def named(number: int, step: EscalationStep) -> str:
     """A step for a person, e.g. "step 2 (60 s, second recipient)"; `number` counts from 1."""
     return f"step {number} ({step.after_s:g} s, {step.to})"

@@ -3,7 +3,7 @@
 The engine decides when; this module tells people, without ever holding up the station's loop.
 Each attempt has a time limit, a failed one is tried again a little later, and before each one it
 is asked anew whether the alarm still waits for somebody: a finished episode never pages anyone.
-What goes out is the room's label and the alarm's text: no pseudonym, no session.
+What goes out is the room's label and the alarm's text: no pseudonym, no session, nothing typed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ AT_ONCE = 8
 """Attempts that may run at the same time; the others wait for their turn."""
 MOST = 200
 """Pages that may be under way; one more is refused, and recorded as that."""
+TYPED = {"symptom": "symptom reported"}
+"""Rules whose text a person typed: what stands for it outside, as it may hold a name."""
 ENDED = "not sent: the alarm has ended or was acknowledged"
 
 
@@ -125,7 +127,8 @@ class Pager:
                 station's loop before each attempt.
         """
         taken = self._steps[step - 1]
-        sentence = f"{room_label}: {alarm.text}, not acknowledged for {taken.after_s:g} s"
+        text = TYPED.get(alarm.rule, alarm.text)
+        sentence = f"{room_label}: {text}, not acknowledged for {taken.after_s:g} s"
         page = self._page(step, room_label, alarm.rule, str(alarm.priority), sentence)
         self._send(page, still)
 

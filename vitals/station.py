@@ -159,9 +159,13 @@ class Station:
             if late_s > LATE_S:
                 self._late(late_s)
                 due = time.monotonic()
-            now_us = self._clock.now_us() - round(TICK_LAG_S * self._clock.speed * US)
-            for room in self._rooms.values():
-                self._step(room, Tick(now_us), now_us)
+            self.tick()
+
+    def tick(self) -> None:
+        """Lets time pass in all rooms."""
+        now_us = self._clock.now_us() - round(TICK_LAG_S * self._clock.speed * US)
+        for room in self._rooms.values():
+            self._step(room, Tick(now_us), now_us)
 
     def _late(self, late_s: float) -> None:
         log.warning("the station's loop was %.1f s late", late_s)

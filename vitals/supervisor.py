@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from vitals import lifeline, wire
+from vitals.attempt import attempt
+from vitals.command_hook import CommandHook
 from vitals.config import Config
 from vitals.follower import Follower
 from vitals.hub import Hub
@@ -195,9 +197,11 @@ class Supervisor:
 
     async def _alarm(self, sentence: str) -> None:
         log.critical("%s", sentence)
-        command = self._config.station.alarm_command
-        if command:
-            self._sounding = asyncio.create_task(_sound([*command, sentence]), name="alarm")
+        station = self._config.station
+        if station.alarm_command:
+            facts = {"KV_STATION": station.id, "KV_MODE": station.mode, "KV_TEST": "0"}
+            hook = CommandHook(station.alarm_command, sentence, facts)
+            self._sounding = asyncio.create_task(_sound(hook), name="alarm")
 
     async def _ask_web(self) -> None:
         while True:
@@ -239,13 +243,11 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks without the proxy that the environment may name: this is our own computer."""
 
 
-async def _sound(command: Sequence[str]) -> None:
-    """Runs the alarm command to its end."""
-    try:
-        process = await asyncio.create_subprocess_exec(*command)
-        await process.wait()
-    except OSError as error:
-        log.critical("station.alarm_command cannot be run: %s", error)
+async def _sound(hook: CommandHook) -> None:
+    """Runs the alarm command to its end, or to its time limit."""
+    reason = await attempt(hook)
+    if reason:
+        log.critical("no sound, station.alarm_command: %s", reason)
 
 
 async def _stop(child: Child) -> None:

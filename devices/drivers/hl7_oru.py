@@ -68,7 +68,7 @@ _MDC = (
     ("rr", 151578, "MDC_TTHOR_RESP_RATE"),
 )
 """Channel, 32-bit code and name; of two that are one channel the upper one is taken."""
-_BY_MDC = {str(code): (rank, key) for rank, (key, code, _) in reversed([*enumerate(_MDC)])}
+_BY_MDC = {str(code): (rank, key) for rank, (key, code, _) in enumerate(_MDC)}
 _BY_MDC |= {name: (rank, key) for rank, (key, _, name) in enumerate(_MDC)}
 _LOINC = {
     "8867-4": "hr",

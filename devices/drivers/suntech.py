@@ -72,6 +72,7 @@ EMPTIED_US = 2 * US
 """Empty for this long after it was full, and the reading is over, with or without a K."""
 DEFLATE_US = 3 * US
 """A cuff that is still full so long after the end is told to empty itself, again if need be."""
+RUNNING = "a blood pressure reading is already running; wait for it or cancel it"
 STILL_FULL = "the cuff does not empty; take it off the arm"
 
 ACK, CUFF, CODE, RESULT, STRINGS = 0x04, 0x05, 0x06, 0x18, 0x43
@@ -142,13 +143,10 @@ class _Decoder(StreamDecoder):
         if not isinstance(request, StartNibp):
             self._start, self._stop, self._tries = False, True, 0
             return
-        why = ""
         if self._start or (self._state != "idle" and not self._stop):
-            why = "a blood pressure reading is already running; wait for it or cancel it"
-        elif self._emptying and self._ended_us is None:
-            why = STILL_FULL
-        if why:
-            raise CommandError(why, device=self.device)
+            raise CommandError(RUNNING, device=self.device)
+        if self._emptying and self._ended_us is None:
+            raise CommandError(STILL_FULL, device=self.device)
         self._start, self._start_us, self._tries = True, now_us, 0
 
     def due(self, now_us: int) -> bytes:
@@ -296,10 +294,10 @@ class _Decoder(StreamDecoder):
         self._end("done", at_us)
         fields = (whole[2:4], whole[4:6], whole[18:20])
         systolic, diastolic, mean = (int.from_bytes(field, "little") for field in fields)
-        sane = 0 < diastolic < mean < systolic
-        values = (systolic, diastolic, mean) if sane else (None, None, None)
-        named = dict(zip(NIBP, values, strict=True))
-        self._out += numerics(self.device, at_us if at is None else at, named, frozenset())
+        values: dict[str, float | None] = dict.fromkeys(NIBP)
+        if 0 < diastolic < mean < systolic:
+            values = dict(zip(NIBP, (systolic, diastolic, mean), strict=True))
+        self._out += numerics(self.device, at_us if at is None else at, values, frozenset())
 
     # --- the reading ----------------------------------------------------------------------
 
@@ -344,14 +342,10 @@ def cuff(pressure: float | None) -> bytes:
 
 def result(values: tuple[int, int, int] | None, error: int, rate: int = 0) -> bytes:
     """A result; without values zeros, which an error must explain."""
-    systolic, diastolic, mean = values or (0, 0, 0)
-    data = bytearray(RESULT - 1)
-    data[0], data[1] = 0x3E, RESULT
-    data[2:4] = systolic.to_bytes(2, "little")
-    data[4:6] = diastolic.to_bytes(2, "little")
-    data[6], data[16], data[20] = 30 if values else 0, rate, error
-    data[18:20] = mean.to_bytes(2, "little")
-    return packet(*data)
+    systolic, diastolic, mean = (value.to_bytes(2, "little") for value in values or (0, 0, 0))
+    beats = 30 if values else 0
+    tail = (rate, 0, *mean, error, 0, 0)
+    return packet(0x3E, RESULT, *systolic, *diastolic, beats, 0, *bytes(8), *tail)
 
 
 def _reading(values: Values) -> tuple[int, int, int] | None:

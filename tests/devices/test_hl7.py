@@ -187,6 +187,12 @@ def test_an_acknowledgment_is_never_acknowledged() -> None:
     assert answer(message, "", T0) == b""
 
 
+def test_an_answer_repeats_no_more_than_the_beginning_of_a_field() -> None:
+    message = parse(oru(control="x" * 60_000, kind="ORU^" + "y" * 1000).strip(b"\x0b\x1c\r"))
+    assert message is not None
+    assert len(answer(message, "", T0)) < 1000
+
+
 def test_an_answer_repeats_no_data_of_the_patient() -> None:
     message = parse(oru(pid="P77", bed="ICU^1").strip(b"\x0b\x1c\r"))
     assert message is not None

@@ -332,6 +332,16 @@ def test_the_next_patient_is_taken_when_the_one_before_has_been_silent_for_a_min
     assert numerics(feed(decoder, oru(obx("spo2", 97), bed="ICU^1^1"), 62)) == []
 
 
+def test_the_next_patients_values_are_not_measured_by_the_last_ones_times() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    last = (obx("spo2", 97, stamp(60)), *nibp(147, 90, 109, stamp(60)))
+    feed(decoder, oru(*last, bed="A", sent=stamp(60)))
+    following = (obx("spo2", 96, stamp(50)), *nibp(128, 79, 95, stamp(55)))
+    events = feed(decoder, oru(*following, bed="B", sent=stamp(62)), 62)
+    assert latest(events)["spo2"] == 96
+    assert bps(events) == [(128, 79, 95)]
+
+
 def test_a_bed_that_is_named_now_and_then_is_the_same() -> None:
     decoder = DRIVER.decoder("bed-1")
     messages = [oru(obx("spo2", 97), **whose) for whose in ({}, {"bed": "ICU^1"}, {"pid": "A"})]

@@ -10,7 +10,7 @@ import pytest
 
 from devices import registry
 from devices.driver import Event
-from devices.hl7 import parse
+from devices.hl7 import frame, parse
 from devices.keeper import Keeper
 from devices.transports import mllp_listen
 from devices.transports.mllp_listen import Filter, MllpLink, address, connect
@@ -177,7 +177,7 @@ def test_an_answer_to_a_gateway_that_has_gone_is_dropped(base: str) -> None:
                 gateway.send(oru(control="lost"))
                 await until(lambda: device.chunks)
             await device.link.write(device.decoder.due(0))
-            await device.link.write(b"no answer at all")
+            await device.link.write(b"no answer at all" + frame("MSH|^~\\&|\rMSA|AA|another\r"))
             async with dialled(base) as gateway:
                 device.answers = True
                 gateway.send(oru(control="next"))
@@ -356,7 +356,7 @@ def test_a_url_names_host_port_and_filter() -> None:
         ("mllp-listen://127.0.0.1:99999", "is no address to listen on"),
         ("mllp-listen://127.0.0.1:2575/x", "is no address to listen on"),
         ("mllp-listen://127.0.0.1:2575?bed=a#b", "is no address to listen on"),
-        ("mllp-listen://127.0.0.1:2575?beds=1", "no filter 'bett'; did you mean \"bed\"?"),
+        ("mllp-listen://127.0.0.1:2575?beds=1", "no filter 'beds'; did you mean \"bed\"?"),
         ("mllp-listen://127.0.0.1:2575?bed=", "give bed one value"),
         ("mllp-listen://127.0.0.1:2575?bed=^^", "give bed one value"),
         ("mllp-listen://127.0.0.1:2575?pid=1&pid=2", "give pid one value"),
@@ -391,6 +391,8 @@ def test_a_port_of_another_program(base: str) -> None:
         ("ICU^1^2", "ICU^1^2^WEST^^^x", True),
         ("ICU^1", "ICU^1^2", True),
         ("ICU^^5", "ICU^^5^XYZ", True),
+        ("ICU^^", "ICU", True),
+        ("ICU^^", "ICU^1", False),
         ("ICU^1^2", "ICU^1^21", False),
         ("ICU^1^2", "ICU^1", False),
         ("ICU^1^2", "", False),

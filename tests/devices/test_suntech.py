@@ -314,6 +314,30 @@ def test_a_cuff_that_never_empties_is_said_and_blocks_the_next_start() -> None:
     decoder.request(StartNibp(), now_us)
 
 
+def test_a_start_waits_until_the_cuff_has_emptied() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    decoder.request(StopNibp(), T0)
+    decoder.request(StartNibp(), T0)
+    started = []
+    for tenths in range(50):
+        now_us = T0 + tenths * US // 10
+        said = decoder.due(now_us)
+        started += [tenths] * (said == START)
+        answers = {GET_CUFF: cuff(120 if tenths < 20 else 5), ABORT: ack(b"A"), GET_RESULT: OLD}
+        decoder.feed(Chunk(answers.get(said, b""), now_us))
+    assert len(started) == 1
+    assert started[0] > 20
+
+
+def test_an_abort_that_was_received_is_no_reading() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    decoder.feed(Chunk(cuff(0), T0))
+    decoder.request(StopNibp(), T0)
+    assert decoder.due(T0) == ABORT
+    assert decoder.feed(Chunk(ack(b"O") + ack(b"K"), T0)) == []
+    assert decoder.due(T0 + US) == GET_RESULT  # only to know the old one
+
+
 def test_stop_takes_back_a_queued_start() -> None:
     dialogue = Dialogue()
     dialogue.start()
@@ -371,6 +395,15 @@ def test_a_refused_start_has_failed(letter: bytes) -> None:
     decoder.feed(Chunk(OLD, T0))
     assert decoder.due(T0 + US) == START
     assert reasons(decoder.feed(Chunk(ack(letter), T0 + US)))[0].startswith("the module says: ")
+
+
+def test_a_refusal_of_something_else_does_not_end_the_reading() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    decoder.feed(Chunk(OLD, T0))
+    decoder.request(StartNibp(), T0)
+    said = [decoder.due(T0 + i * US // 2) for i in range(1, 4)]
+    assert said == [GET_RESULT, START, GET_CUFF]
+    assert reasons(decoder.feed(Chunk(ack(b"E"), T0 + 2 * US))) == []
 
 
 def test_a_start_without_effect_has_failed() -> None:

@@ -61,7 +61,7 @@ class Bed:
 
     def ended(self) -> None:
         """No session: nobody is watched."""
-        self._seen_us = _NEVER
+        self._seen_us, self._unattended_us = _NEVER, None
 
     def await_from(self, now_us: int) -> None:
         """Values are awaited from now on: a session begins, or the patient is back."""
@@ -118,7 +118,8 @@ class Bed:
             self._gate.deflated(now_us)
         elif channel == "spo2" or channel in PULSES:
             self._seen()
-            if self._unattended_us is None and self._both(now_us):
+            alone = self._seen_us == _NEVER
+            if alone and self._unattended_us is None and self._both(now_us):
                 self._unattended_us = now_us
             if self.held(now_us, channel):
                 judged = replace(judged, quality=Quality.QUESTIONABLE)

@@ -15,7 +15,7 @@ import numpy as np
 
 from vitals.clock import US, Clock
 from vitals.errors import StoreError
-from vitals.model import Session, Waveform
+from vitals.model import Flag, Numeric, Session, Waveform
 from vitals.store import waves
 from vitals.store.connection import explain, open_for_reading, select
 from vitals.store.rows import (
@@ -147,6 +147,25 @@ class Reader:
         marks = ", ".join("?" * len(kinds))
         return self._audit(f"session.uuid IS ? AND kind IN ({marks})", (uuid, *kinds))
 
+    def around(self, room: str, to_seq: int, kinds: Collection[str]) -> list[StoredAudit]:
+        """Rows of no session, of a room or of the whole station, up to a counter."""
+        marks = ", ".join("?" * len(kinds))
+        where = f"session.uuid IS NULL AND audit.room IN ('', ?) AND audit.seq < ? AND kind IN ({marks})"
+        return self._audit(where, (room, to_seq, *kinds))
+
+    def inputs(self, uuid: str) -> list[tuple[int, Numeric]]:
+        """(station's counter, value) of every numeric of a session, as it came."""
+        found = self._select(
+            "SELECT seq, device, key, at_us, value, quality, flags, device_at_us FROM numeric"
+            " JOIN channel USING (channel_id) JOIN session USING (session_id)"
+            " WHERE uuid = ? ORDER BY seq",
+            (uuid,),
+        )
+        return [
+            (seq, Numeric(device, key, at_us, value, QUALITIES[quality], _flags(flags), theirs))
+            for seq, device, key, at_us, value, quality, flags, theirs in found
+        ]
+
     def result_of(self, command_id: str) -> StoredAudit | None:
         """The row that answered a command, None when it was never recorded."""
         found = self._audit("command_id = ?", (command_id,))
@@ -180,6 +199,10 @@ class Reader:
             raise StoreError(explain(error, self._path)) from error
         finally:
             connection.close()
+
+
+def _flags(joined: str) -> frozenset[Flag]:
+    return frozenset(Flag(word) for word in joined.split(",") if word)
 
 
 def stored_audit(row: tuple[Any, ...]) -> StoredAudit:

@@ -1,0 +1,200 @@
+"""A recorded session as the fold that it was: the same inputs through the same room.
+
+The record has every input of a room with the station's counter. Without another profile the
+replay gives the very transitions that were recorded; with another one, those that would have
+been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vitals.alarms.profile import Profile, parse
+from vitals.errors import StoreError
+from vitals.model import (
+    Actor,
+    AlarmChange,
+    Audience,
+    Command,
+    Input,
+    Link,
+    Notice,
+    Numeric,
+    Resume,
+    StoreState,
+    Tick,
+)
+from vitals.record import Folded
+from vitals.room import Room
+from vitals.store.reader import Reader
+from vitals.store.rows import SessionRecord, StoredAudit
+
+_AROUND = ("link", "notice", "station_event", "command")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One session of a record, ready to be folded again.
+
+    Attributes:
+        record: its summary row.
+        rows: its audit rows, in order.
+        profile: the one it was recorded under.
+    """
+
+    record: SessionRecord
+    rows: tuple[StoredAudit, ...]
+    profile: Profile
+    _described: dict[str, Any]
+    _before: tuple[Input, ...]
+    _inputs: tuple[Input | StoredAudit, ...]
+
+    def transitions(self, profile: Profile | None = None) -> list[AlarmChange]:
+        """Every change of an alarm, under the recorded profile or another one."""
+        chosen = profile or self.profile
+        return [o for o in self._fold(chosen) if isinstance(o, AlarmChange)]
+
+    def _fold(self, profile: Profile) -> Iterator[object]:
+        session = self.record.session
+        room = self._room(profile)
+        for item in self._before:
+            room.step(item)
+        folded = Folded(replace(session, phase="CHECK_IN", dose_us=None, resumed=0, ended_us=None))
+        resumed = 0
+        rows = iter(self.rows)
+        row = next(rows, None)
+        end_us = 0
+        for entry in self._inputs:
+            seq = entry.seq or 0
+            while row is not None and (row.seq is None or row.seq < seq):
+                folded.take(row)
+                if row.kind == "alarm":
+                    end_us = max(end_us, row.at_us)
+                row = next(rows, None)
+            if isinstance(entry, StoredAudit):
+                # The program was started again: time ran until then, as far as it was recorded,
+                # and a new room went on with what was recorded.
+                yield from room.step(Input(0, end_us, Tick(end_us)))
+                room = self._room(profile)
+                was = replace(folded.session, resumed=resumed)
+                resumed += 1
+                state = Resume(
+                    entry.at_us, was, tuple(folded.alarms.values()), tuple(folded.due.values())
+                )
+                item = Input(seq, entry.at_us, state)
+            else:
+                item = entry
+            end_us = max(end_us, item.at_us)
+            yield from room.step(item)
+        if session.ended_us is None:
+            yield from room.step(Input(0, end_us, Tick(end_us)))
+
+    def _room(self, profile: Profile) -> Room:
+        session = self.record.session
+        return Room.of(session.room, self._described, profile, session.mode)
+
+
+def recorded(reader: Reader, session_id: str) -> Recorded:
+    """Reads a session for replay.
+
+    Raises:
+        StoreError: there is no such session, or it cannot be read, or it was recorded by a
+            version that did not yet record all that a replay needs.
+    """
+    record = reader.session(session_id)
+    if record is None:
+        raise StoreError(f"there is no session {session_id}; `vitals sessions list` shows them")
+    rows = tuple(reader.audit(session_id))
+    opened = next((row for row in rows if row.body.get("cause") == "opened"), None)
+    if opened is None or opened.seq is None or "room" not in opened.body:
+        raise StoreError(
+            f"session {session_id} was recorded by an older version and cannot be replayed"
+        )
+    last = max(row.seq or 0 for row in rows) + 1
+    around = reader.around(record.session.room, last, _AROUND)
+    first = _opening(around, record, opened.seq)
+    late = {row.body["input"]: row.at_us for row in rows if row.kind == "late_input"}
+    inputs: list[Input | StoredAudit] = [_command(first)]
+    inputs += [
+        Input(seq, late.get(seq, value.at_us), value) for seq, value in reader.inputs(session_id)
+    ]
+    for row in (*rows, *(row for row in around if (row.seq or 0) > opened.seq)):
+        if row.kind == "session_change" and row.body["cause"] == "resumed":
+            inputs.append(row)
+        else:
+            body = _body(row)
+            if body is not None:
+                inputs.append(Input(row.seq or 0, late.get(row.seq, row.at_us), body))
+    inputs.sort(key=lambda entry: entry.seq or 0)
+    profile = parse(record.profile_text, Path(f"the profile of session {session_id}"))
+    before = tuple(_last_known(row for row in around if (row.seq or 0) < (first.seq or 0)))
+    return Recorded(record, rows, profile, opened.body["room"], before, tuple(inputs))
+
+
+def _opening(around: Iterable[StoredAudit], record: SessionRecord, to_seq: int) -> StoredAudit:
+    """The command that opened the session."""
+    found = [
+        row
+        for row in around
+        if row.kind == "command"
+        and row.body["command"] == "open_session"
+        and row.body["ok"]
+        and (row.seq or 0) < to_seq
+    ]
+    if not found:
+        raise StoreError(f"session {record.session.id} has no row of its opening: verify it")
+    return found[-1]
+
+
+def _last_known(rows: Iterable[StoredAudit]) -> Iterator[Input]:
+    """What was known of links, conditions, record and pages before the session."""
+    known: dict[tuple[str, ...], Input] = {}
+    for row in rows:
+        body = _body(row)
+        if body is None or isinstance(body, Command | Numeric):
+            continue
+        match body:
+            case Link():
+                key: tuple[str, ...] = ("link", body.device)
+                # a device that cannot be heard reports nothing
+                if body.state != "streaming":
+                    known = {k: v for k, v in known.items() if k[:2] != ("notice", body.device)}
+            case Notice():
+                key = ("notice", body.device, body.code)
+                known.pop(key, None)
+                if not body.active:
+                    continue
+            case _:
+                key = (type(body).__name__,)
+        known[key] = Input(row.seq or 0, row.at_us, body)
+    yield from sorted(known.values(), key=lambda item: item.seq)
+
+
+def _command(row: StoredAudit) -> Input:
+    body = row.body
+    actor = Actor(row.actor, row.role)
+    command = Command(row.command_id or "", actor, body["command"], row.room, body["args"])
+    return Input(row.seq or 0, row.at_us, command)
+
+
+def _body(row: StoredAudit) -> Link | Notice | Command | StoreState | Audience | None:
+    """The input that an audit row tells of; None if it tells of none."""
+    body = row.body
+    match row.kind:
+        case "link":
+            return Link(row.body["device"], row.at_us, body["state"], detail=body["detail"])
+        case "notice":
+            device, code = body["device"], body["code"]
+            return Notice(device, row.at_us, code, body["active"], body["detail"])
+        case "command":
+            found = _command(row).body
+            return found if isinstance(found, Command) and row.session else None
+        case "station_event" if body.get("event") == "recording":
+            return StoreState(row.at_us, body["recording"], body["detail"])
+        case "station_event" if body.get("event") == "audience":
+            return Audience(row.at_us, body["armed"])
+        case _:
+            return None
