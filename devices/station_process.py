@@ -11,6 +11,7 @@ from devices.keeper import Keeper
 from vitals import __version__
 from vitals.alarms.profile import Profile
 from vitals.config import Config
+from vitals.escalation import without_tokens
 from vitals.feed import FeedServer
 from vitals.hub import Hub
 from vitals.record import Record
@@ -31,6 +32,7 @@ async def serve(
         StoreError: the record cannot be used, or another station uses it.
     """
     _alone(config)
+    config_text = without_tokens(config_text, config.escalation)
     record = Record(config.station.store, config.station.id, config_text)
     clock = record.clock(config.station.speed)
     urls = {device.id: device.url for room in config.room for device in room.device}

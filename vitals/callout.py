@@ -28,8 +28,12 @@ class CallOut:
             self._pager.page(
                 alarm.escalated, self._labels[alarm.room], alarm, lambda: self._waits(alarm)
             )
-        if alarm.rule == NO_SOUND and alarm.condition == "active":
-            self._pager.sound_while(NO_SOUND, alarm.text, lambda: self._unheard())
+        self.restored(alarm)
+
+    def restored(self, alarm: Alarm) -> None:
+        """An alarm as it is now, also after a restart: one that no page can sound is heard here."""
+        if alarm.rule == NO_SOUND and alarm.sounding:
+            self._pager.sound_while(NO_SOUND, alarm.text, self._unheard)
 
     def test(self, step: int) -> str:
         """Tries one step; why it cannot be tried, `""` when it is under way."""
@@ -50,9 +54,9 @@ class CallOut:
             now.condition == "active"
             and not now.acked_by
             and now.rule_state == "enabled"
-            and now.onset_us == then.onset_us
+            and (now.onset_us, now.raised_us) == (then.onset_us, then.raised_us)
         )
 
     def _unheard(self) -> bool:
         found = (self._alarm_of(room, NO_SOUND) for room in self._labels)
-        return any(alarm.condition == "active" for alarm in found)
+        return any(alarm.sounding for alarm in found)

@@ -182,6 +182,8 @@ class Station:
             self._record.station_event(next(self._seq), body.at_us, event)
 
     def _log_page(self, body: Mapping[str, object]) -> None:
+        if self._ended:
+            return  # the record is being closed
         self._record.station_event(next(self._seq), self._clock.now_us(), body)
 
     async def _beat(self) -> None:
@@ -422,6 +424,7 @@ class Station:
             for alarm in room.alarms:
                 message = messages.alarm(next(self._seq), alarm, room.rules[alarm.rule])
                 self._hub.publish(message)
+                self._callout.restored(alarm)
             for mark in found.marks:
                 self._mark(room, mark.at_us, mark.kind, mark.text)
             self._mark(room, now_us, "resumed", "")

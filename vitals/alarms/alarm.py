@@ -96,6 +96,8 @@ class RoomAlarm:
             return []
         self._fact = (fact, dose_us)
         self._run_until(now_us)
+        if fact is not None and fact.until_us is not None and fact.until_us <= now_us:
+            fact = None  # it has ended by itself, and is not news again
         for index, track in enumerate(self.tracks):
             waits = track.level.after_dose and dose_us is None
             if fact is None or index > fact.worst or waits:

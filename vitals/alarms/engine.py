@@ -28,6 +28,8 @@ class Engine:
         for alarm in self._alarms.values():
             if alarm.rule.side != "technical":
                 self._by_channel.setdefault(alarm.rule.channel, []).append(alarm)
+        self._next_us = 0
+        """When something may next happen by itself; 0 when that has to be looked up."""
         self._vital = [a for a in self._alarms.values() if a.rule.side != "technical"]
         self._technical = [a for a in self._alarms.values() if a.rule.side == "technical"]
 
@@ -51,10 +53,12 @@ class Engine:
         changes = []
         for alarm in self._by_channel.get(numeric.channel, ()):
             changes += alarm.sample(at_us, numeric.value, good=good, by=by)
+            self._next_us = min(self._next_us, alarm.next_us)
         return changes
 
     def technical(self, now_us: int, facts: Iterable[Fact]) -> list[AlarmChange]:
         """Judges the technical conditions; one that is not among `facts` is absent."""
+        self._next_us = 0
         present = {fact.rule: fact for fact in facts}
         changes = []
         for alarm in self._technical:
@@ -63,26 +67,30 @@ class Engine:
 
     def advance(self, now_us: int) -> list[AlarmChange]:
         """Lets time pass."""
-        return self._advance(self._alarms.values(), now_us)
+        if now_us < self._next_us:
+            return []
+        changes = self._advance(self._alarms.values(), now_us)
+        self._next_us = min(alarm.next_us for alarm in self._alarms.values())
+        return changes
 
     def advance_vitals(self, now_us: int) -> list[AlarmChange]:
         """Lets time pass for the alarms of vitals only; technical ones wait for newer facts."""
-        return self._advance(self._vital, now_us)
+        return [] if now_us < self._next_us else self._advance(self._vital, now_us)
 
     @staticmethod
     def _advance(alarms: Iterable[RoomAlarm], now_us: int) -> list[AlarmChange]:
         due = [alarm for alarm in alarms if alarm.next_us <= now_us]
-        if not due:
-            return []
         changes = [change for alarm in due for change in alarm.advance(now_us)]
         return sorted(changes, key=lambda change: change.at_us)
 
     def retune(self, now_us: int, context: Context) -> list[AlarmChange]:
         """The dose, the phase, the baseline or the patient's limits have changed."""
+        self._next_us = 0
         return [c for alarm in self._alarms.values() for c in alarm.retune(now_us, context)]
 
     def missed_repeat(self, now_us: int) -> list[AlarmChange]:
         """A repeated reading is overdue."""
+        self._next_us = 0
         return [c for alarm in self._alarms.values() for c in alarm.missed_repeat(now_us)]
 
     # --- what others ask of it ----------------------------------------------------------------
@@ -115,6 +123,7 @@ class Engine:
 
     def freeze(self, channels: Collection[str]) -> None:
         """These channels are not judged for a while (the cuff on the oximeter's arm)."""
+        self._next_us = 0
         for channel in channels:
             for alarm in self._by_channel.get(channel, ()):
                 alarm.freeze()
@@ -123,7 +132,7 @@ class Engine:
 
     def acknowledge(self, now_us: int, rule: str, actor: str) -> list[AlarmChange]:
         """Acknowledges one alarm."""
-        return self._alarms[rule].acknowledge(now_us, actor)
+        return self._one(rule).acknowledge(now_us, actor)
 
     def pause_audio(self, now_us: int, actor: str, rule: str = "") -> list[AlarmChange]:
         """Pauses exactly the alarms that are sounding now, or one of them."""
@@ -135,17 +144,18 @@ class Engine:
 
     def switch_off(self, now_us: int, rule: str, actor: str, reason: str) -> list[AlarmChange]:
         """Switches a rule off."""
-        return self._alarms[rule].switch_off(now_us, actor, reason)
+        return self._one(rule).switch_off(now_us, actor, reason)
 
     def switch_on(self, now_us: int, rule: str, actor: str) -> list[AlarmChange]:
         """Switches a rule on again."""
-        return self._alarms[rule].switch_on(now_us, actor)
+        return self._one(rule).switch_on(now_us, actor)
 
     def finish(
         self, now_us: int, cause: str, actor: str, fresh: Collection[str] = ()
     ) -> list[AlarmChange]:
         """Ends what speaks of devices, and frozen alarms: those of channels that are not fresh."""
         changes = []
+        self._next_us = 0
         for alarm in self._alarms.values():
             rule = alarm.rule
             if rule.side == "technical":
@@ -158,15 +168,22 @@ class Engine:
 
     def close(self, now_us: int, cause: str, actor: str) -> list[AlarmChange]:
         """Ends everything, because the session ends."""
+        self._next_us = 0
         return [c for a in self._alarms.values() for c in a.close(now_us, cause, actor)]
 
+    def _one(self, rule: str) -> RoomAlarm:
+        self._next_us = 0
+        return self._alarms[rule]
+
     def _chosen(self, rule: str) -> Iterable[RoomAlarm]:
+        self._next_us = 0
         return [a for a in self._alarms.values() if rule in ("", a.rule.id)]
 
     # --- restart ------------------------------------------------------------------------------
 
     def restore(self, alarms: Iterable[Alarm], now_us: int) -> None:
         """Takes over recorded states after a restart; rules that are gone are ignored."""
+        self._next_us = 0
         for alarm in alarms:
             if alarm.rule in self._alarms:
                 self._alarms[alarm.rule].restore(alarm, now_us)

@@ -347,7 +347,8 @@ def _check(
         if key not in keys:
             raise refuse(f"{unknown} {key!r}; known are {', '.join(sorted(keys))}")
         if type(value) not in keys[key]:
-            raise refuse(f"{key} must be {_WORDS[keys[key][0]]}, not {value!r}")
+            words = _WORDS[keys[key][0]] if key != "level" else "[[rule.level]] tables"
+            raise refuse(f"{key} must be {words}, not {value!r}")
         least = _LEAST.get(key, -math.inf)
         if keys[key][0] is int and not least <= value < math.inf:
             raise refuse(f"{key} cannot be {value}")

@@ -126,15 +126,18 @@ class Bed:
         return judged
 
     def _seen(self) -> None:
+        """Both are there; the older one counts, of the pulses the newest."""
         if self._seen_us == _NEVER:
             return
-        spo2 = self.sources.last("spo2")
+        last = self.sources.last
+        spo2 = last("spo2")
         if spo2 is None:
             return
         seen_us = spo2.at_us
         if self._gives_pulse:
-            pulses = [p.at_us for p in map(self.sources.last, PULSES) if p is not None]
-            seen_us = min(seen_us, max(pulses, default=0))
+            hr, pr = last("hr"), last("pr")
+            pulse_us = max(hr.at_us if hr else 0, pr.at_us if pr else 0)
+            seen_us = min(seen_us, pulse_us)
         self._seen_us = max(seen_us, self._awaited_us)
 
     def _both(self, now_us: int) -> bool:

@@ -150,8 +150,8 @@ class Reader:
     def around(self, room: str, to_seq: int, kinds: Collection[str]) -> list[StoredAudit]:
         """Rows of no session, of a room or of the whole station, up to a counter."""
         marks = ", ".join("?" * len(kinds))
-        where = f"session.uuid IS NULL AND audit.room IN ('', ?) AND audit.seq < ? AND kind IN ({marks})"
-        return self._audit(where, (room, to_seq, *kinds))
+        where = "session.uuid IS NULL AND audit.room IN ('', ?) AND audit.seq < ?"
+        return self._audit(f"{where} AND kind IN ({marks})", (room, to_seq, *kinds))
 
     def inputs(self, uuid: str) -> list[tuple[int, Numeric]]:
         """(station's counter, value) of every numeric of a session, as it came."""
