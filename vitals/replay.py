@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from vitals.alarms.profile import Profile, parse
 from vitals.errors import StoreError
@@ -29,6 +28,7 @@ from vitals.model import (
 )
 from vitals.record import Folded
 from vitals.room import Room
+from vitals.room_setup import RoomSetup
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StoredAudit
 
@@ -48,7 +48,7 @@ class Recorded:
     record: SessionRecord
     rows: tuple[StoredAudit, ...]
     profile: Profile
-    _described: dict[str, Any]
+    _setup: RoomSetup
     _before: tuple[Input, ...]
     _inputs: tuple[Input | StoredAudit, ...]
 
@@ -93,8 +93,16 @@ class Recorded:
             yield from room.step(Input(0, end_us, Tick(end_us)))
 
     def _room(self, profile: Profile) -> Room:
-        session = self.record.session
-        return Room.of(session.room, self._described, profile, session.mode)
+        session, setup = self.record.session, self._setup
+        return Room(
+            session.room,
+            setup.devices,
+            profile,
+            mode=session.mode,
+            auto_nibp=setup.auto_nibp,
+            slack_us=setup.slack_us,
+            escalation_s=setup.escalation_s,
+        )
 
 
 def recorded(reader: Reader, session_id: str) -> Recorded:
@@ -131,7 +139,9 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
     inputs.sort(key=lambda entry: entry.seq or 0)
     profile = parse(record.profile_text, Path(f"the profile of session {session_id}"))
     before = tuple(_last_known(row for row in around if (row.seq or 0) < (first.seq or 0)))
-    return Recorded(record, rows, profile, opened.body["room"], before, tuple(inputs))
+    return Recorded(
+        record, rows, profile, RoomSetup.of_json(opened.body["room"]), before, tuple(inputs)
+    )
 
 
 def _opening(around: Iterable[StoredAudit], record: SessionRecord, to_seq: int) -> StoredAudit:

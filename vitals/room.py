@@ -9,14 +9,14 @@ tick comes changes nothing but how soon an output is seen. The same fold replays
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from vitals.alarms.engine import Engine
 from vitals.alarms.limits import Context
 from vitals.alarms.profile import Profile
-from vitals.alarms.technical import PER_DEVICE, Fact, RoomFacts, facts
+from vitals.alarms.technical import PER_DEVICE, Fact, facts
 from vitals.bedside.bed import Bed
+from vitals.bedside.facts import room_facts
 from vitals.model import (
     US,
     Alarm,
@@ -40,28 +40,18 @@ from vitals.model import (
     StoreState,
     Tick,
 )
-from vitals.session import acts, schedule
+from vitals.room_setup import ESCALATION_S, RoomDevice, RoomSetup
+from vitals.session import acts
 from vitals.session.act import Refused
-from vitals.session.baseline import Baseline
+from vitals.session.asking import Asking
+from vitals.session.course import Course
 from vitals.session.due import OVERDUE_S, REPEAT, DueList
 from vitals.session.off_monitor import BackOnMonitor
 from vitals.session.permissions import may
-from vitals.session.repeats import Repeats
 
 RESUMED_S = 60.0
 """After a restart nothing is measured for so long: the cuff may still be at it."""
-ESCALATION_S = (30.0, 60.0, 120.0)
-
-
-@dataclass(frozen=True, slots=True)
-class RoomDevice:
-    """What a room needs to know of a device: its channels and what it can be asked to do."""
-
-    id: str
-    channels: tuple[str, ...]
-    can: frozenset[str] = frozenset()
-    spot: bool = False
-    """Speaks only when somebody measures."""
+_NOTHING_DUE = DueList()
 
 
 class Room:
@@ -82,8 +72,6 @@ class Room:
         self.devices = {device.id: device for device in devices}
         self.profile = profile
         self.mode: Mode = mode
-        self.session: Session | None = None
-        self.due = DueList()
         self.now_us = 0
         self.judged: Numeric | None = None
         """The last numeric as it was judged, None if it was not the one that counts."""
@@ -98,48 +86,19 @@ class Room:
             slack_us,
             frozenset(d.id for d in self.devices.values() if d.spot),
         )
-        self._asked: set[str] = set()
-        self._owes = False
-        self._marked_us = 0
+        self._course: Course | None = None
+        self._asking = Asking()
         self._store: StoreState | None = None
         self._unheard_us: int | None = None
-        self._symptom: Fact | None = None
-        self._baseline = Baseline()
-        self._repeats = Repeats()
-        self._back = BackOnMonitor()
-        self._back_us = 0
         self._looked = 0
-        self._phase_end_us: int | None = None
         self._results: dict[str, Result] = {}
         self._dirty = self._lost = False
 
-    def described(self) -> dict[str, Any]:
-        """What a replay needs to make this room again, as JSON can say it."""
-        return {
-            "devices": [
-                {"id": d.id, "channels": list(d.channels), "can": sorted(d.can), "spot": d.spot}
-                for d in self.devices.values()
-            ],
-            "auto_nibp": self._auto_nibp,
-            "slack_us": self._slack_us,
-            "escalation_s": list(self._escalation_s),
-        }
-
-    @classmethod
-    def of(cls, room_id: str, described: Mapping[str, Any], profile: Profile, mode: Mode) -> Room:
-        """The room that was `described`."""
-        devices = [
-            RoomDevice(d["id"], tuple(d["channels"]), frozenset(d["can"]), d["spot"])
-            for d in described["devices"]
-        ]
-        return cls(
-            room_id,
-            devices,
-            profile,
-            mode=mode,
-            auto_nibp=described["auto_nibp"],
-            slack_us=described["slack_us"],
-            escalation_s=tuple(described["escalation_s"]),
+    @property
+    def setup(self) -> RoomSetup:
+        """What a replay needs to make this room again."""
+        return RoomSetup(
+            tuple(self.devices.values()), self._auto_nibp, self._slack_us, self._escalation_s
         )
 
     # --- the fold -------------------------------------------------------------------------
@@ -174,6 +133,16 @@ class Room:
         return outputs
 
     @property
+    def session(self) -> Session | None:
+        """The open session."""
+        return self._course.session if self._course else None
+
+    @property
+    def due(self) -> DueList:
+        """What the open session owes."""
+        return self._course.due if self._course else _NOTHING_DUE
+
+    @property
     def alarms(self) -> list[Alarm]:
         """Alarms that are not idle, and rules that are off; worst first."""
         return self._engine.alarms
@@ -189,17 +158,17 @@ class Room:
     # --- time -----------------------------------------------------------------------------
 
     def _advance(self, now_us: int) -> list[Output]:
-        session = self.session
-        if session is None:
+        course = self._course
+        if course is None:
             return list(self._engine.advance(now_us))
         outputs: list[Output] = []
-        late = self.due.advance(now_us)
+        late = course.due.advance(now_us)
         if late:
             outputs += self._late(late)
-        if self._owes:
-            outputs += self._scheduled_reading(now_us)
-        while self._phase_end_us is not None and self._phase_end_us <= now_us:
-            outputs += self._next_phase(self._phase_end_us)
+        if self._asking.wanted and self._auto_nibp:
+            outputs += self._scheduled_reading(now_us, course)
+        while course.phase_end_us is not None and course.phase_end_us <= now_us:
+            outputs += self._next_phase(course, course.phase_end_us)
         # What is missing matters more while an alarm was on its way, so the vitals go first.
         outputs += self._engine.advance_vitals(now_us)
         if self._dirty or self._bed.lost(now_us):
@@ -209,7 +178,7 @@ class Room:
 
     def _late(self, late: list[Due]) -> list[Output]:
         outputs: list[Output] = list(late)
-        self._dirty = self._owes = True
+        self._dirty = self._asking.wanted = True
         for due in late:
             if due.state == "overdue" and due.what.startswith(REPEAT):
                 outputs += self._engine.missed_repeat(due.at_us + round(OVERDUE_S * US))
@@ -217,109 +186,81 @@ class Room:
 
     def _technical(self, now_us: int) -> list[Output]:
         self._dirty = False
-        session = self.session
-        if session is None:
-            unattended = self._bed.unattended()
+        course, bed = self._course, self._bed
+        if course is None:
+            unattended = bed.unattended()
             return list(self._engine.technical(now_us, [unattended] if unattended else []))
-        off = session.off_until_us is not None
         mattered = (
             self._engine.waiting(("spo2", "pr", "hr"))
             or self._engine.alarm("signal-lost").level > 0
         )
-        loss = self._bed.loss(now_us, mattered)
+        loss = bed.loss(now_us, mattered)
         self._lost = loss is not None
-        room = RoomFacts(
-            loss=loss,
-            links=self._bed.links,
-            link_since_us=self._bed.link_since_us,
-            notices=self._bed.notices,
-            nibp_failures=self._bed.cuff.failures,
-            nibp_failed=self._bed.cuff.failed,
-            measuring_us=self._bed.cuff.measuring_us,
-            measured_us=self._bed.cuff.measured_us,
-            marked_us=self._marked_us,
-            back_us=self._back_us,
-            due=tuple(self.due),
-            store=self._store,
-            unheard_us=self._unheard_us,
-            off_until_us=session.off_until_us,
-            quiet=off or session.finished_us is not None,
-            more=(*self._bed.sources.facts(), *([self._symptom] if self._symptom else [])),
-            slack_us=self._slack_us,
-        )
+        room = room_facts(course, bed, loss, self._store, self._unheard_us, self._slack_us)
+        started_us = course.session.started_us
         present = [
-            replace(fact, since_us=max(fact.since_us, session.started_us))
-            if fact.since_us < session.started_us
-            else fact
+            replace(fact, since_us=started_us) if fact.since_us < started_us else fact
             for fact in facts(room)
         ]
         return list(self._engine.technical(now_us, present))
 
-    def _next_phase(self, at_us: int) -> list[Output]:
-        session = self.session
-        self._phase_end_us = None
-        if session is None or session.dose_us is None:
+    def _next_phase(self, course: Course, at_us: int) -> list[Output]:
+        before = course.session.phase
+        session = course.next_phase(at_us)
+        if session is None:
             return []
-        name, self._phase_end_us = schedule.phase(session.route, session.dose_us, at_us)
-        body = {"from": session.phase, "to": name}
-        return self.change(at_us, replace(session, phase=name), "phase", body=body)
+        return self.change(at_us, session, "phase", body={"from": before, "to": session.phase})
 
     # --- devices --------------------------------------------------------------------------
 
     def _numeric(self, now_us: int, numeric: Numeric) -> list[Output]:
-        session, bed = self.session, self._bed
+        course, bed = self._course, self._bed
         if numeric.value is None or numeric.quality is Quality.INVALID:
             if bed.invalid(now_us, numeric):
-                self._dirty = True
                 self._failed()
-            elif session is None:
+            if course is None:
                 self._dirty = True
-            self._back.lost(numeric.channel)
+            else:
+                course.back.lost(numeric.channel)
             return []
         judged = bed.take(now_us, numeric)
         if judged is None:
             return []
         self.judged = judged
-        outputs: list[Output] = []
-        if session is None:
+        if course is None:
             self._dirty = True
-            return outputs
+            return []
+        outputs: list[Output] = []
         if numeric.channel == "nibp_sys":
             self._dirty = True
-            outputs += self.due.reading(numeric.at_us)
-        if session.dose_us is None:
-            self._baseline.add(judged)
+            outputs += course.due.reading(numeric.at_us)
+        if course.session.dose_us is None:
+            course.baseline.add(judged)
+        heard = [judged]
         if bed.held(now_us, numeric.channel):
-            pierced = bed.pierces(now_us, judged, self._engine)
-            outputs += [c for held in pierced for c in self._engine.sample(now_us, held)]
-        else:
-            outputs += self._engine.sample(now_us, judged)
+            heard = bed.pierces(now_us, judged, self._engine)
+        for sample in heard:
+            outputs += self._engine.sample(now_us, sample)
         if numeric.channel == "nibp_dia":
-            outputs += self._repeat(session, numeric)
-        if session.off_since_us is not None and self._back.good(now_us, numeric.channel):
+            outputs += self._repeat(course, numeric)
+        if course.session.off_since_us is not None and course.back.good(now_us, numeric.channel):
             outputs += self.on_monitor(now_us, "")
         if self._lost or bed.sources.version != self._looked:
             self._looked, self._dirty = bed.sources.version, True
         return outputs
 
-    def _repeat(self, session: Session, dia: Numeric) -> list[Output]:
-        """A reading that is out is taken again soon; one that is clear ends that."""
+    def _repeat(self, course: Course, dia: Numeric) -> list[Due]:
         sys = self._bed.sources.last("nibp_sys")
-        if session.dose_us is None or sys is None or dia.value is None:
+        if sys is None or dia.value is None:
             return []
         found = [self._engine.severity("nibp_sys", sys.value)]
         found.append(self._engine.severity("nibp_dia", dia.value))
         worst = max(found, key=lambda priority: -1 if priority is None else priority.rank)
-        planned = self._repeats.reading(dia.at_us, worst)
-        if planned is None:
-            return []
-        what, at_us = planned
-        return list(self.due.add([Due(self.id, what, at_us, label="Repeat BP")]))
+        return course.repeat(dia.at_us, worst)
 
     def _notice(self, now_us: int, notice: Notice) -> None:
         session = self.session
-        failed = self._bed.notice(now_us, notice)
-        if failed:
+        if self._bed.notice(now_us, notice):
             self._failed()
         same_arm = session is not None and session.same_arm and session.phase != "EMERGENCY"
         if notice.code == "cuff_inflating" and notice.active and same_arm:
@@ -327,26 +268,19 @@ class Room:
 
     def _failed(self) -> None:
         """The first failure in a row is asked for again once the cuff has rested."""
+        self._dirty = True
         if self._bed.cuff.failures == 1:
-            self._asked.clear()
-            self._owes = True
+            self._asking.again()
 
-    def _scheduled_reading(self, now_us: int) -> list[Output]:
-        """Asks a device that can for what is owed: once, and once more after a failure."""
-        if not self._auto_nibp or now_us < self._bed.cuff.rest_until_us:
+    def _scheduled_reading(self, now_us: int, course: Course) -> list[Output]:
+        cuff = self._bed.cuff
+        if course.quiet or now_us < cuff.rest_until_us or cuff.measuring_us is not None:
             return []
-        session = self.session
-        if session is None or session.off_since_us is not None or session.finished_us is not None:
+        owed = self._asking.new(course.due)
+        device = self.device_that_can("start_nibp") if owed else None
+        if device is None:
             return []
-        owed = [due.what for due in self.due if due.state in ("due", "overdue")]
-        if self._asked.issuperset(owed):
-            self._owes = False
-            return []
-        device = self.device_that_can("start_nibp")
-        if device is None or self._bed.cuff.measuring_us is not None:
-            return []
-        self._asked.update(owed)
-        self._owes = False
+        self._asking.asked(owed)
         return [DeviceRequest(device, StartNibp())]
 
     def device_that_can(self, ability: str, device: str = "") -> str | None:
@@ -411,101 +345,68 @@ class Room:
         heard_us: int | None = None,
     ) -> list[Output]:
         """The session is another one now; its alarms hear of it, at `heard_us` if later."""
-        self.session = session
+        self._open.session = session
         changes = self._engine.retune(heard_us or at_us, self._context(session))
         return [SessionChange(at_us, session, cause, actor, dict(body or {})), *changes]
+
+    @property
+    def _open(self) -> Course:
+        if self._course is None:
+            raise RuntimeError(f"{self.id} has no session")
+        return self._course
 
     def begin(self, now_us: int, session: Session) -> list[Output]:
         """A session starts: new alarms, new due list, waiting for data from now."""
         ended = self._engine.close(now_us, "session opened", "")
-        self.session = session
+        self._course = Course(session)
         self._engine = self._new_engine(self._context(session))
         self._bed.begin(now_us)
-        self._asked.clear()
-        self._phase_end_us = self._symptom = None
-        self._marked_us = self._back_us = 0
-        self._baseline, self._repeats = Baseline(), Repeats()
-        self._back, self._owes = BackOnMonitor(), True
-        self.due = DueList(schedule.baseline(self.id, now_us))
+        self._asking = Asking()
         return [*ended, *self.due]
 
     def dosed(self, dose_us: int, marked_us: int, actor: str) -> list[Output]:
         """The dose starts the clocks, at `marked_us` perhaps later than it was given."""
-        session = self.session
-        assert session is not None  # noqa: S101 - the act has looked
-        self._marked_us = marked_us
-        name, self._phase_end_us = schedule.phase(session.route, dose_us, dose_us)
-        frozen = self._baseline.frozen(dose_us)
-        session = replace(session, dose_us=dose_us, phase=name, baseline=frozen)
-        outputs = self.change(
-            dose_us, session, "dose", actor, {"baseline": frozen}, heard_us=marked_us
-        )
-        outputs += self.due.drop_open("nibp-baseline")
-        outputs += self.due.add(schedule.after_dose(self.id, session.route, dose_us))
-        for at_us in self._bed.cuff.readings_us:  # taken between the dose and its mark
-            outputs += self.due.reading(at_us) if at_us >= dose_us else []
-        return outputs
+        session = self._open.dosed(dose_us, marked_us)
+        body = {"baseline": dict(session.baseline)}
+        outputs = self.change(dose_us, session, "dose", actor, body, heard_us=marked_us)
+        return [*outputs, *self._open.owe_after_dose(dose_us, self._bed.cuff.readings_us)]
 
     def phase(self, now_us: int, name: str, actor: str, reason: str) -> list[Output]:
-        """A person says which phase it is; later ones still come by themselves."""
-        session = self.session
-        assert session is not None  # noqa: S101 - the act has looked
-        if session.dose_us is not None:
-            self._phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
-        body = {"from": session.phase, "to": name, "reason": reason}
-        return self.change(now_us, replace(session, phase=name), "phase", actor, body)
+        """A person says which phase it is."""
+        body = {"from": self._open.session.phase, "to": name, "reason": reason}
+        return self.change(now_us, self._open.to_phase(now_us, name), "phase", actor, body)
 
     def symptom(self, fact: Fact | None) -> None:
         """The symptom that was reported last; None = seen to."""
-        self._symptom = fact
+        self._open.symptom = fact
 
     def off_monitor(self) -> None:
         """The patient is being taken off."""
-        self._back = BackOnMonitor()
+        self._open.back = BackOnMonitor()
 
     def on_monitor(self, now_us: int, actor: str) -> list[Output]:
         """The patient is on the monitor again."""
-        session = self.session
-        assert session is not None  # noqa: S101 - whoever calls has looked
-        self._back_us, self._owes = now_us, True
+        was = self._open.session
+        self._asking.wanted = True
         self._bed.await_from(now_us)
-        body = {"off_since_us": session.off_since_us, "reason": session.off_reason}
-        session = replace(
-            session, off_since_us=None, off_until_us=None, off_reason="", off_extended=False
-        )
-        return self.change(now_us, session, "on monitor", actor, body)
+        body = {"off_since_us": was.off_since_us, "reason": was.off_reason}
+        return self.change(now_us, self._open.on_monitor(now_us), "on monitor", actor, body)
 
     def ended(self) -> None:
         """The session is closed: live values only."""
-        self.session, self.due = None, DueList()
+        self._course = None
         self._engine = self._new_engine(Context())
-        self._phase_end_us = self._symptom = None
         self._bed.ended()
 
     def _resume(self, now_us: int, resume: Resume) -> list[Output]:
         """Goes on after a restart with what was recorded; pending delays start anew."""
-        session = replace(resume.session, resumed=resume.session.resumed + 1)
-        self.begin(now_us, session)
-        self.due = DueList(schedule.baseline(self.id, session.started_us))
-        if session.dose_us is not None:
-            self._marked_us = session.dose_us
-            self.due.add(schedule.after_dose(self.id, session.route, session.dose_us))
-            self.due.drop_open("nibp-baseline")
-            name = schedule.later(
-                session.phase, schedule.phase(session.route, session.dose_us, now_us)[0]
-            )
-            self._phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
-            self.session = session = replace(session, phase=name)
-        self.due.restore(resume.due)
-        self._repeats.resume(sum(due.what.startswith(REPEAT) for due in self.due))
-        self._engine = self._new_engine(self._context(session))
+        self.begin(now_us, replace(resume.session, resumed=resume.session.resumed + 1))
+        course = self._open
+        course.resume(now_us, resume.due, resume.alarms)
+        self._engine = self._new_engine(self._context(course.session))
         self._engine.restore(resume.alarms, now_us)
         self._bed.resume(now_us, resume.alarms, self.rules, round(RESUMED_S * US))
-        for alarm in resume.alarms:
-            if alarm.rule == "symptom" and alarm.condition == "active":
-                since_us = alarm.onset_us or now_us
-                self._symptom = Fact("symptom", since_us, alarm.text, by=alarm.entered_by)
-        return [SessionChange(now_us, session, "resumed"), *self.due.advance(now_us)]
+        return [SessionChange(now_us, course.session, "resumed"), *course.due.advance(now_us)]
 
     def _context(self, session: Session) -> Context:
         return Context(

@@ -51,7 +51,8 @@ from vitals.model import (
 )
 from vitals.paging import Pager
 from vitals.record import CHANGES, MARKS, Record, change_words
-from vitals.room import Room, RoomDevice
+from vitals.room import Room
+from vitals.room_setup import RoomDevice
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
 from vitals.station_watch import Watch
 
@@ -371,7 +372,7 @@ class Station:
     def _session_change(self, room: Room, seq: int, change: SessionChange) -> None:
         gaps = self._gaps.get(room.id, []) if change.session.resumed else []
         gap = gaps[-1] if change.cause == "resumed" and gaps else None
-        described = room.described() if change.cause == "opened" else None
+        described = room.setup.to_json() if change.cause == "opened" else None
         self._record.session(seq, change, self._profile.text, gap, described)
         if change.cause in ("opened", "closed"):
             self._readings.pop(room.id, None)

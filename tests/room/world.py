@@ -21,7 +21,8 @@ from vitals.model import (
     StoreState,
     Tick,
 )
-from vitals.room import Room, RoomDevice
+from vitals.room import Room
+from vitals.room_setup import RoomDevice
 
 T0_US = 1_800_000_000 * US
 NURSE = Actor("nurse A", "nurse")

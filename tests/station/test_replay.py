@@ -168,7 +168,7 @@ def computer(monkeypatch: pytest.MonkeyPatch) -> Computer:
 
 
 @settings(
-    max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(STEPS)
 def test_the_record_folds_to_the_transitions_that_were_recorded(

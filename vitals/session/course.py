@@ -1,0 +1,114 @@
+"""One open session in its course: phase, dose clock, due list, baseline, repeats. Pure.
+
+What a session changes comes back as outputs; who hears of it (the alarms) is the room's concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from vitals.alarms.technical import Fact
+from vitals.model import Alarm, Due, Priority, Session
+from vitals.session import schedule
+from vitals.session.baseline import Baseline
+from vitals.session.due import REPEAT, DueList
+from vitals.session.off_monitor import BackOnMonitor
+from vitals.session.repeats import Repeats
+
+
+class Course:
+    """State of one open session.
+
+    Attributes:
+        session: its present summary.
+        due: what it owes.
+        baseline: the values before the dose.
+        symptom: the reported one that nobody has seen to yet.
+        back: notices that a patient is back on the monitor.
+        marked_us: when the dose was marked, which may be later than it was given.
+        back_us: when the patient came back to the monitor.
+        phase_end_us: when the next phase begins by itself.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.due = DueList(schedule.baseline(session.room, session.started_us))
+        self.baseline = Baseline()
+        self.symptom: Fact | None = None
+        self.back = BackOnMonitor()
+        self.marked_us = 0
+        self.back_us = 0
+        self.phase_end_us: int | None = None
+        self._repeats = Repeats()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is said of devices: off the monitor, or finished."""
+        return self.session.off_since_us is not None or self.session.finished_us is not None
+
+    def dosed(self, dose_us: int, marked_us: int) -> Session:
+        """The dose starts the clocks, at `marked_us` perhaps later than it was given."""
+        session = self.session
+        self.marked_us = marked_us
+        name, self.phase_end_us = schedule.phase(session.route, dose_us, dose_us)
+        frozen = self.baseline.frozen(dose_us)
+        return replace(session, dose_us=dose_us, phase=name, baseline=frozen)
+
+    def owe_after_dose(self, dose_us: int, readings_us: Iterable[int]) -> list[Due]:
+        """What is owed from the dose on; readings since then, before its mark, count already."""
+        changed = self.due.drop_open("nibp-baseline")
+        changed += self.due.add(schedule.after_dose(self.session.room, self.session.route, dose_us))
+        for at_us in readings_us:
+            changed += self.due.reading(at_us) if at_us >= dose_us else []
+        return changed
+
+    def next_phase(self, at_us: int) -> Session | None:
+        """The session in the phase that begins by itself at `at_us`."""
+        session, self.phase_end_us = self.session, None
+        if session.dose_us is None:
+            return None
+        name, self.phase_end_us = schedule.phase(session.route, session.dose_us, at_us)
+        return replace(session, phase=name)
+
+    def to_phase(self, now_us: int, name: str) -> Session:
+        """The session in a phase that a person chose; later ones still come by themselves."""
+        session = self.session
+        if session.dose_us is not None:
+            self.phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
+        return replace(session, phase=name)
+
+    def on_monitor(self, now_us: int) -> Session:
+        """The session with its patient on the monitor again."""
+        self.back_us = now_us
+        return replace(
+            self.session, off_since_us=None, off_until_us=None, off_reason="", off_extended=False
+        )
+
+    def repeat(self, at_us: int, severity: Priority | None) -> list[Due]:
+        """A reading that is out is taken again soon; one that is clear ends that."""
+        planned = None
+        if self.session.dose_us is not None:
+            planned = self._repeats.reading(at_us, severity)
+        if planned is None:
+            return []
+        what, due_us = planned
+        return self.due.add([Due(self.session.room, what, due_us, label="Repeat BP")])
+
+    def resume(self, now_us: int, due: Iterable[Due], alarms: Iterable[Alarm]) -> None:
+        """Goes on after a restart with what was recorded."""
+        session = self.session
+        if session.dose_us is not None:
+            self.marked_us = session.dose_us
+            self.due.add(schedule.after_dose(session.room, session.route, session.dose_us))
+            self.due.drop_open("nibp-baseline")
+            by_time = schedule.phase(session.route, session.dose_us, now_us)[0]
+            name = schedule.later(session.phase, by_time)
+            self.phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
+            self.session = replace(session, phase=name)
+        self.due.restore(due)
+        self._repeats.resume(sum(item.what.startswith(REPEAT) for item in self.due))
+        for alarm in alarms:
+            if alarm.rule == "symptom" and alarm.condition == "active":
+                since_us = alarm.onset_us or now_us
+                self.symptom = Fact("symptom", since_us, alarm.text, by=alarm.entered_by)
