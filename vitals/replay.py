@@ -2,7 +2,7 @@
 
 The record has every input of a room with the station's counter. Without another profile the
 replay gives the very transitions that were recorded; with another one, those that would have
-been.
+been if everybody had acted just as they did.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from vitals.model import (
     Link,
     Notice,
     Numeric,
+    Output,
     Resume,
     StoreState,
     Tick,
@@ -33,6 +34,10 @@ from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StoredAudit
 
 _AROUND = ("link", "notice", "station_event", "command")
+_SEEN = ("level", "onset_us")
+"""Of an acknowledgement, what says which alarm the person saw."""
+_REASONED = ("close_session", "off_monitor")
+"""Acts that a high alarm which is on refuses without a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,26 @@ class Recorded:
 
     def transitions(self, profile: Profile | None = None) -> list[AlarmChange]:
         """Every change of an alarm, under the recorded profile or another one."""
-        chosen = profile or self.profile
-        return [o for o in self._fold(chosen) if isinstance(o, AlarmChange)]
+        return [o for o in self.outputs(profile) if isinstance(o, AlarmChange)]
 
-    def _fold(self, profile: Profile) -> Iterator[object]:
+    @property
+    def end_us(self) -> int:
+        """Time of the last input."""
+        return max(entry.at_us for entry in self._inputs)
+
+    def outputs(self, profile: Profile | None = None) -> Iterator[Output]:
+        """All that the room said, under the recorded profile or another one.
+
+        Under another one an act meets whatever it finds: an acknowledgement the alarm of its
+        rule that is on then. An act that was refused was not done; one that cannot be done is
+        refused (a `Result`).
+        """
+        return self._fold(profile or self.profile)
+
+    def _fold(self, profile: Profile) -> Iterator[Output]:
         session = self.record.session
+        other = profile.rules != self.profile.rules
+        refused = {r.command_id for r in self.rows if r.kind == "command" and not r.body["ok"]}
         room = self._room(profile)
         for item in self._before:
             room.step(item)
@@ -78,13 +98,22 @@ class Recorded:
                 # The program was started again: time ran until then, as far as it was recorded,
                 # and a new room went on with what was recorded.
                 yield from room.step(Input(0, end_us, Tick(end_us)))
-                room = self._room(profile)
-                was = replace(folded.session, resumed=resumed)
-                resumed += 1
                 state = Resume(
-                    entry.at_us, was, tuple(folded.alarms.values()), tuple(folded.due.values())
+                    entry.at_us,
+                    folded.session,
+                    tuple(folded.alarms.values()),
+                    tuple(folded.due.values()),
                 )
-                item = Input(seq, entry.at_us, state)
+                if other and room.session is not None:  # what was recorded is another room's
+                    state = Resume(entry.at_us, room.session, tuple(room.alarms), tuple(room.due))
+                room = self._room(profile)
+                was = replace(state.session, resumed=resumed)
+                resumed += 1
+                item = Input(seq, entry.at_us, replace(state, session=was))
+            elif other and isinstance(entry.body, Command):
+                if entry.body.id in refused:
+                    continue
+                item = replace(entry, body=_as_done(entry.body))
             else:
                 item = entry
             end_us = max(end_us, item.at_us)
@@ -188,6 +217,16 @@ def _command(row: StoredAudit) -> Input:
     actor = Actor(row.actor, row.role)
     command = Command(row.command_id or "", actor, body["command"], row.room, body["args"])
     return Input(row.seq or 0, row.at_us, command)
+
+
+def _as_done(command: Command) -> Command:
+    """An act that was done, freed of what could refuse it where other alarms are on."""
+    args = dict(command.args)
+    if command.kind == "acknowledge":
+        args = {key: value for key, value in args.items() if key not in _SEEN}
+    elif command.kind in _REASONED:
+        args["reason"] = args.get("reason") or "as recorded"
+    return replace(command, args=args)
 
 
 def _body(row: StoredAudit) -> Link | Notice | Command | StoreState | Audience | None:

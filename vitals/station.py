@@ -17,21 +17,18 @@ from vitals import messages, wire
 from vitals.alarms.profile import Profile
 from vitals.answer import Answer, unfit
 from vitals.callout import CallOut
-from vitals.channels import NIBP
 from vitals.clock import Clock
 from vitals.config import Config
 from vitals.errors import CommandError, StoreError
-from vitals.freshness import freshness, slack_s
+from vitals.freshness import slack_s
 from vitals.hub import Hub
 from vitals.model import (
     US,
     Actor,
     Alarm,
-    AlarmChange,
     Audience,
     Command,
     DeviceRequest,
-    Due,
     Event,
     Input,
     Level,
@@ -50,7 +47,8 @@ from vitals.model import (
     Waveform,
 )
 from vitals.paging import Pager
-from vitals.record import CHANGES, MARKS, Record, change_words
+from vitals.publisher import Publisher
+from vitals.record import Record
 from vitals.room import Room
 from vitals.room_setup import RoomDevice
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
@@ -62,6 +60,7 @@ TICK_S = 0.1
 TICK_LAG_S = 0.05
 """Ticks run a little behind, so that a sample on its way from its port is never overtaken."""
 BEAT_S = 1.0
+ESCALATION_TEST = "escalation_test"
 LATE_S = 1.0
 """A loop that is later than this is reported: something blocks the station."""
 FAULT = Rule("fault", "", "technical", (Level(Priority.HIGH, None),), "NOT MONITORED: restart")
@@ -88,14 +87,12 @@ class Station:
         self._record = record
         self._clock = clock
         self._seq = record.seq
-        self._slack_s = slack_s(clock.speed)
+        slack = slack_s(clock.speed)
         self._rooms: dict[str, Room] = {}
         self._room_of: dict[str, str] = {}
         self._keepers: dict[str, Keeper] = {}
-        self._gaps: dict[str, list[tuple[int, int]]] = {}
         self._recording = StoreState(clock.now_us(), recording=True)
         self._answers: dict[str, Answer] = {}
-        self._readings: dict[str, dict[str, Numeric]] = {}
         self._late_ms = 0.0
         self._ended = False
         self._unread = ""
@@ -108,7 +105,7 @@ class Station:
                 profile,
                 mode=config.station.mode,
                 auto_nibp=room.auto_nibp,
-                slack_us=round(self._slack_s * US),
+                slack_us=round(slack * US),
                 escalation_s=tuple(step.after_s for step in config.escalation),
             )
             for device in known:
@@ -124,6 +121,11 @@ class Station:
         )
         labels = {room.id: room.name for room in config.room}
         self._callout = CallOut(pager, labels, lambda room, rule: self._rooms[room].alarm(rule))
+        periods = {device.id: device.period_s for device in devices.values()}
+        self._out = Publisher(
+            hub, record, self._callout, profile, config.station.mode, periods, slack
+        )
+        self._out.on_request = self._scheduled
         hub.configure([self._room_message(room.id, room.name) for room in config.room])
 
     # --- life ---------------------------------------------------------------------------------
@@ -227,15 +229,7 @@ class Station:
         if room.session is not None:
             self._record.numeric(room.session.id, seq, numeric)
         if room.primary(numeric):
-            shown = room.judged or numeric
-            if numeric.channel in NIBP and numeric.value is not None:
-                self._readings.setdefault(room.id, {})[numeric.channel] = shown
-            self._show(room, seq, shown)
-
-    def _show(self, room: Room, seq: int, numeric: Numeric) -> None:
-        period_s = self._devices[numeric.device].period_s
-        fresh_s, gone_s = freshness(numeric, period_s, room.due, self._slack_s)
-        self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
+            self._out.numeric(room, seq, room.judged or numeric)
 
     def _waveform(self, room: Room, wave: Waveform) -> None:
         seq = next(self._seq)
@@ -289,14 +283,14 @@ class Station:
         before = _session_id(room)
         outputs = room.step(Input(seq, now_us, command))
         result = self._result(outputs, command)
-        for tested in (o for o in outputs if isinstance(o, Event) and o.kind == "escalation_test"):
+        for tested in (o for o in outputs if isinstance(o, Event) and o.kind == ESCALATION_TEST):
             why_not = self._callout.test(tested.body["step"])
             if why_not:
                 result = wire.ResultMsg(id=command.id, ok=False, error=why_not)
         answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
         with self._record.together(answer.committed):
             self._record.command(seq, now_us, before, command, result)
-            self._publish(room, outputs, before or _session_id(room))
+            self._out.outputs(room, outputs, before or _session_id(room))
         answer.wait()
 
     def _result(self, outputs: Iterable[Output], command: Command) -> wire.ResultMsg:
@@ -328,7 +322,7 @@ class Station:
             self._fault(room, error)
             return seq
         if outputs:
-            self._publish(room, outputs, before or _session_id(room))
+            self._out.outputs(room, outputs, before or _session_id(room))
         return seq
 
     def _fault(self, room: Room, error: Exception) -> None:
@@ -343,52 +337,6 @@ class Station:
         )
         self._hub.publish(messages.alarm(seq, fault, FAULT))
         self._record.station_event(seq, now_us, {"event": "fault", "room": room.id})
-
-    def _publish(self, room: Room, outputs: Iterable[Output], session: str | None) -> None:
-        """Outputs go to the record and to the feed, in order."""
-        for output in outputs:
-            seq = next(self._seq)
-            match output:
-                case AlarmChange():
-                    self._record.alarm(seq, session, output, self._profile.version)
-                    self._callout.changed(output)
-                    rule = room.rules[output.after.rule]
-                    self._hub.publish(messages.alarm(seq, output.after, rule))
-                case Due():
-                    self._record.due(seq, session, output)
-                    self._hub.publish(messages.due(seq, output))
-                case SessionChange():
-                    self._session_change(room, seq, output)
-                case Event():
-                    self._record.event(seq, room.id, session, output)
-                    if output.kind in MARKS:
-                        text = str(output.body.get("text", ""))
-                        self._mark(room, output.at_us, output.kind, text)
-                case DeviceRequest(command_id=""):
-                    self._scheduled(room, seq, output)
-                case _:
-                    pass
-
-    def _session_change(self, room: Room, seq: int, change: SessionChange) -> None:
-        gaps = self._gaps.get(room.id, []) if change.session.resumed else []
-        gap = gaps[-1] if change.cause == "resumed" and gaps else None
-        described = room.setup.to_json() if change.cause == "opened" else None
-        self._record.session(seq, change, self._profile.text, gap, described)
-        if change.cause in ("opened", "closed"):
-            self._readings.pop(room.id, None)
-        mode = self._config.station.mode
-        self._hub.publish(messages.session(room.id, seq, change.session, mode, gaps))
-        if change.cause == "dose":
-            for reading in self._readings.get(room.id, {}).values():
-                self._show(room, next(self._seq), reading)  # its interval is another one now
-        if change.cause in CHANGES and change.cause != "resumed":
-            text = change_words(change.cause, change.session.phase, change.body)
-            self._mark(room, change.at_us, change.cause, text)
-
-    def _mark(self, room: Room, at_us: int, kind: str, text: str) -> None:
-        self._hub.publish(
-            wire.MarkMsg(seq=next(self._seq), room=room.id, at_us=at_us, kind=kind, text=text)
-        )
 
     def _scheduled(self, room: Room, seq: int, wanted: DeviceRequest) -> None:
         """A reading that the schedule asks for; a device that cannot leaves it owed."""
@@ -417,7 +365,7 @@ class Station:
                 self._supersede(found.session)
                 continue
             now_us = self._clock.now_us()
-            self._gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
+            self._out.gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
             resume = Resume(now_us, found.session, found.alarms, found.due)
             self._step(room, resume, now_us)
             for due in room.due:
@@ -427,13 +375,13 @@ class Station:
                 self._hub.publish(message)
                 self._callout.restored(alarm)
             for mark in found.marks:
-                self._mark(room, mark.at_us, mark.kind, mark.text)
-            self._mark(room, now_us, "resumed", "")
+                self._out.mark(room, mark.at_us, mark.kind, mark.text)
+            self._out.mark(room, now_us, "resumed", "")
             for channel, series in found.trends.items():
                 device = next((d for d in room.devices if d in series), "")
                 self._hub.trend(room.id, channel).load(series.get(device, ()))
             for reading in found.readings:
-                self._show(room, next(self._seq), reading)
+                self._out.show(room, next(self._seq), reading)
         return ""
 
     def _supersede(self, session: Session) -> None:

@@ -1,0 +1,126 @@
+"""What a room has decided goes to the record, to the feed and out of the pages, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from vitals import messages, wire
+from vitals.alarms.profile import Profile
+from vitals.callout import CallOut
+from vitals.channels import NIBP
+from vitals.freshness import freshness
+from vitals.hub import Hub
+from vitals.model import (
+    AlarmChange,
+    DeviceRequest,
+    Due,
+    Event,
+    Mode,
+    Numeric,
+    Output,
+    SessionChange,
+)
+from vitals.record import CHANGES, MARKS, Record, change_words
+from vitals.room import Room
+
+
+class Publisher:
+    """Publishes for all rooms of a station.
+
+    Args:
+        hub: the feed.
+        record: the record.
+        callout: commands and webhooks.
+        profile: the alarm profile in force.
+        mode: of the station.
+        periods_s: device -> longest time between two of its values.
+        slack_s: see `vitals.freshness`.
+
+    Attributes:
+        gaps: room -> times of its session without a station.
+        on_request: takes (room, seq, request) that the schedule has made.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        record: Record,
+        callout: CallOut,
+        profile: Profile,
+        mode: Mode,
+        periods_s: Mapping[str, float],
+        slack_s: float,
+    ) -> None:
+        self._hub = hub
+        self._record = record
+        self._callout = callout
+        self._profile = profile
+        self._mode: Mode = mode
+        self._periods_s = periods_s
+        self._slack_s = slack_s
+        self._seq = record.seq
+        self._readings: dict[str, dict[str, Numeric]] = {}
+        self.gaps: dict[str, list[tuple[int, int]]] = {}
+        self.on_request: Callable[[Room, int, DeviceRequest], None] = _nobody
+
+    def outputs(self, room: Room, outputs: Iterable[Output], session: str | None) -> None:
+        """What one input has caused; `session` is the one it belongs to."""
+        for output in outputs:
+            seq = next(self._seq)
+            match output:
+                case AlarmChange():
+                    self._record.alarm(seq, session, output, self._profile.version)
+                    self._callout.changed(output)
+                    rule = room.rules[output.after.rule]
+                    self._hub.publish(messages.alarm(seq, output.after, rule))
+                case Due():
+                    self._record.due(seq, session, output)
+                    self._hub.publish(messages.due(seq, output))
+                case SessionChange():
+                    self._session(room, seq, output)
+                case Event():
+                    self._record.event(seq, room.id, session, output)
+                    if output.kind in MARKS:
+                        text = str(output.body.get("text", ""))
+                        self.mark(room, output.at_us, output.kind, text)
+                case DeviceRequest(command_id=""):
+                    self.on_request(room, seq, output)
+                case _:
+                    pass
+
+    def numeric(self, room: Room, seq: int, numeric: Numeric) -> None:
+        """A value as it was judged, of the source that counts."""
+        if numeric.channel in NIBP and numeric.value is not None:
+            self._readings.setdefault(room.id, {})[numeric.channel] = numeric
+        self.show(room, seq, numeric)
+
+    def show(self, room: Room, seq: int, numeric: Numeric) -> None:
+        """Puts a value on the pages, with how long it counts as current."""
+        period_s = self._periods_s.get(numeric.device, 1.0)
+        fresh_s, gone_s = freshness(numeric, period_s, room.due, self._slack_s)
+        self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
+
+    def mark(self, room: Room, at_us: int, kind: str, text: str) -> None:
+        """A point of the time line."""
+        self._hub.publish(
+            wire.MarkMsg(seq=next(self._seq), room=room.id, at_us=at_us, kind=kind, text=text)
+        )
+
+    def _session(self, room: Room, seq: int, change: SessionChange) -> None:
+        gaps = self.gaps.get(room.id, []) if change.session.resumed else []
+        gap = gaps[-1] if change.cause == "resumed" and gaps else None
+        setup = room.setup.to_json() if change.cause == "opened" else None
+        self._record.session(seq, change, self._profile.text, gap, setup)
+        if change.cause in ("opened", "closed"):
+            self._readings.pop(room.id, None)
+        self._hub.publish(messages.session(room.id, seq, change.session, self._mode, gaps))
+        if change.cause == "dose":
+            for reading in self._readings.get(room.id, {}).values():
+                self.show(room, next(self._seq), reading)  # its interval is another one now
+        if change.cause in CHANGES and change.cause != "resumed":
+            text = change_words(change.cause, change.session.phase, change.body)
+            self.mark(room, change.at_us, change.cause, text)
+
+
+def _nobody(room: Room, seq: int, request: DeviceRequest) -> None:
+    raise RuntimeError("nobody takes the requests of the schedule")
