@@ -26,7 +26,7 @@ def sessions() -> None:
     """List, show, open, close, verify sessions."""
 
 
-def _of_a_record(command: _Command) -> _Command:
+def of_a_record(command: _Command) -> _Command:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
         click.option(
@@ -40,7 +40,7 @@ def _of_a_record(command: _Command) -> _Command:
     return command
 
 
-def _record(store: Path | None, config: Path | None) -> Path:
+def record_path(store: Path | None, config: Path | None) -> Path:
     if store is not None and config is not None:
         raise click.UsageError("--store and --config both name a record; give one of them")
     if config is not None:
@@ -51,30 +51,30 @@ def _record(store: Path | None, config: Path | None) -> Path:
 
 
 @sessions.command("list")
-@_of_a_record
+@of_a_record
 def list_sessions(store: Path | None, config: Path | None, as_json: bool) -> None:
     """All sessions in the record, oldest first."""
     from vitals.store.reader import Reader
 
-    found = Reader(_record(store, config)).sessions()
+    found = Reader(record_path(store, config)).sessions()
     if as_json:
-        _print_json([_facts(record) for record in found])
+        print_json([_facts(record) for record in found])
     elif not found:
         click.echo("No sessions.")
     else:
         head = ("SESSION", "ROOM", "SUBJECT", "MODE", "STARTED", "LENGTH", "PHASE", "STATE")
-        _table(head, [_line(record) for record in found])
+        table(head, [_line(record) for record in found])
 
 
 @sessions.command()
 @click.argument("session")
-@_of_a_record
+@of_a_record
 def show(session: str, store: Path | None, config: Path | None, as_json: bool) -> None:
     """Facts, blood pressures and alarms of one SESSION (the first letters of its id will do)."""
     from vitals.store.reader import Reader
 
-    reader = Reader(_record(store, config))
-    record = _find(reader, session)
+    reader = Reader(record_path(store, config))
+    record = find_session(reader, session)
     uuid, tz = record.session.id, record.tz
     readings = reader.nibp(uuid)
     trail = reader.audit(uuid)
@@ -82,7 +82,7 @@ def show(session: str, store: Path | None, config: Path | None, as_json: bool) -
     channels = reader.channels(uuid)
     gaps = reader.gaps(uuid)
     if as_json:
-        _print_json(
+        print_json(
             {
                 **_facts(record),
                 "channels": [{"device": device, "channel": key} for device, key in channels],
@@ -121,7 +121,7 @@ def show(session: str, store: Path | None, config: Path | None, as_json: bool) -
     ):
         click.echo(f"{name + ':':10}{value}")
     click.echo("\nBlood pressure")
-    _table(
+    table(
         ("TIME", "SYS", "DIA", "MAP", "DEVICE", "QUALITY"),
         [
             (
@@ -134,7 +134,7 @@ def show(session: str, store: Path | None, config: Path | None, as_json: bool) -
         ],
     )
     click.echo("\nAlarms")
-    _table(
+    table(
         ("TIME", "KIND", "WHO", "WHAT"),
         [(_time(row.at_us, tz), row.kind, row.actor, _said(row)) for row in alarms],
     )
@@ -142,7 +142,7 @@ def show(session: str, store: Path | None, config: Path | None, as_json: bool) -
 
 @sessions.command()
 @click.option("--head", default="", help="A head seen earlier; it must still be in the chain.")
-@_of_a_record
+@of_a_record
 def verify(head: str, store: Path | None, config: Path | None, as_json: bool) -> None:
     """Check that nothing in the record was changed, lost or cut off.
 
@@ -150,10 +150,10 @@ def verify(head: str, store: Path | None, config: Path | None, as_json: bool) ->
     """
     from vitals.store.verify import verify as check
 
-    path = _record(store, config)
+    path = record_path(store, config)
     found = check(path, head=head)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "ok": found.ok,
                 "broken": found.broken,
@@ -173,7 +173,7 @@ def verify(head: str, store: Path | None, config: Path | None, as_json: bool) ->
         sys.exit(1)
 
 
-def _find(reader: Reader, session: str) -> SessionRecord:
+def find_session(reader: Reader, session: str) -> SessionRecord:
     found = [record for record in reader.sessions() if record.session.id.startswith(session)]
     exact = [record for record in found if record.session.id == session]
     if len(found) != 1 and not exact:
@@ -235,7 +235,7 @@ def _number(value: float | None) -> str:
     return "--" if value is None else f"{value:.0f}"
 
 
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     if not lines:
         click.echo("none")
         return
@@ -246,7 +246,7 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(padded).rstrip())
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 

@@ -15,6 +15,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vitals import escalation
+from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 
 Identifier = Annotated[
@@ -32,6 +33,11 @@ class DeviceConfig(_Table):
     id: Identifier
     driver: str
     url: str
+    channels: list[str] = Field(default_factory=list)
+    """Channels that it speaks for in this room; none named = all that its driver gives."""
+    mode: Literal["continuous", "spot"] | None = None
+    """`spot`: it speaks only when somebody measures, so its silence is no alarm; default: the
+    driver's."""
 
 
 class RoomConfig(_Table):
@@ -42,6 +48,9 @@ class RoomConfig(_Table):
     device: list[DeviceConfig] = Field(default_factory=list)
     auto_nibp: bool = Field(default=True, strict=True)
     """Devices that can be commanded take the scheduled readings by themselves."""
+    prefer: dict[str, list[Identifier]] = Field(default_factory=dict)
+    """Channel -> devices, the most trusted first; where a channel is not named, the order of the
+    devices counts."""
 
     @property
     def name(self) -> str:
@@ -206,6 +215,10 @@ def _check(config: Config, path: Path) -> None:
     if not config.room:
         refuse("room", "there is none; add a [[room]] with an id")
     devices = [device for room in config.room for device in room.device]
+    for room in config.room:
+        why_not = _binding(room)
+        if why_not:
+            refuse("room.prefer" if "prefer" in why_not else "room.device.channels", why_not)
     for key, values, why in (
         ("room.id", [room.id for room in config.room], "ids must differ"),
         ("device.id", [device.id for device in devices], "ids must differ"),
@@ -215,6 +228,22 @@ def _check(config: Config, path: Path) -> None:
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             refuse(key, f"{twice[0]!r} is used twice; {why}")
+
+
+def _binding(room: RoomConfig) -> str:
+    """Why a room's channels and devices do not fit together, `""` if they do."""
+    named = [channel for device in room.device for channel in device.channels]
+    for channel in (*named, *room.prefer):
+        if channel not in CHANNELS:
+            near = difflib.get_close_matches(channel, CHANNELS, n=1, cutoff=0.5)
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(CHANNELS)}"
+            return f"room {room.id!r}: there is no channel {channel!r}; {hint}"
+    known = {device.id for device in room.device}
+    for channel, ids in room.prefer.items():
+        for device in ids:
+            if device not in known:
+                return f"room {room.id!r} prefers {device!r} for {channel}, but has no such device"
+    return ""
 
 
 def _look(label: str) -> str:

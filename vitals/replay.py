@@ -131,6 +131,7 @@ class Recorded:
             auto_nibp=setup.auto_nibp,
             slack_us=setup.slack_us,
             escalation_s=setup.escalation_s,
+            prefer=setup.prefer,
         )
 
 

@@ -67,6 +67,7 @@ class Room:
         auto_nibp: bool = True,
         slack_us: int = 0,
         escalation_s: tuple[float, ...] = ESCALATION_S,
+        prefer: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.id = room_id
         self.devices = {device.id: device for device in devices}
@@ -78,6 +79,7 @@ class Room:
         self._auto_nibp = auto_nibp
         self._slack_us = slack_us
         self._escalation_s = escalation_s
+        self._prefer = dict(prefer or {})
         self._rules = tuple(_for_devices(profile.rules, self.devices))
         self.rules: Mapping[str, Rule] = {rule.id: rule for rule in self._rules}
         self._engine = self._new_engine(Context())
@@ -85,6 +87,7 @@ class Room:
             {d.id: d.channels for d in self.devices.values()},
             slack_us,
             frozenset(d.id for d in self.devices.values() if d.spot),
+            self._prefer,
         )
         self._course: Course | None = None
         self._asking = Asking()
@@ -98,7 +101,11 @@ class Room:
     def setup(self) -> RoomSetup:
         """What a replay needs to make this room again."""
         return RoomSetup(
-            tuple(self.devices.values()), self._auto_nibp, self._slack_us, self._escalation_s
+            tuple(self.devices.values()),
+            self._auto_nibp,
+            self._slack_us,
+            self._escalation_s,
+            self._prefer,
         )
 
     # --- the fold -------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 ESCALATION_S = (30.0, 60.0, 120.0)
@@ -29,6 +29,7 @@ class RoomSetup:
     auto_nibp: bool = True
     slack_us: int = 0
     escalation_s: tuple[float, ...] = ESCALATION_S
+    prefer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As the record keeps it."""
@@ -40,6 +41,7 @@ class RoomSetup:
             "auto_nibp": self.auto_nibp,
             "slack_us": self.slack_us,
             "escalation_s": list(self.escalation_s),
+            "prefer": {channel: list(ids) for channel, ids in self.prefer.items()},
         }
 
     @classmethod
@@ -49,4 +51,6 @@ class RoomSetup:
             RoomDevice(d["id"], tuple(d["channels"]), frozenset(d["can"]), d["spot"])
             for d in kept["devices"]
         )
-        return cls(devices, kept["auto_nibp"], kept["slack_us"], tuple(kept["escalation_s"]))
+        prefer = {channel: tuple(ids) for channel, ids in kept.get("prefer", {}).items()}
+        steps = tuple(kept["escalation_s"])
+        return cls(devices, kept["auto_nibp"], kept["slack_us"], steps, prefer)

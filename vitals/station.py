@@ -18,7 +18,7 @@ from vitals.alarms.profile import Profile
 from vitals.answer import Answer, unfit
 from vitals.callout import CallOut
 from vitals.clock import Clock
-from vitals.config import Config
+from vitals.config import Config, DeviceConfig
 from vitals.errors import CommandError, StoreError
 from vitals.freshness import slack_s
 from vitals.hub import Hub
@@ -101,12 +101,13 @@ class Station:
             known = [devices[device.id] for device in room.device]
             self._rooms[room.id] = Room(
                 room.id,
-                [RoomDevice(d.id, d.channels, d.can, d.spot) for d in known],
+                [_bound(devices[each.id], each) for each in room.device],
                 profile,
                 mode=config.station.mode,
                 auto_nibp=room.auto_nibp,
                 slack_us=round(slack * US),
                 escalation_s=tuple(step.after_s for step in config.escalation),
+                prefer={channel: tuple(ids) for channel, ids in room.prefer.items()},
             )
             for device in known:
                 self._room_of[device.id] = room.id
@@ -409,7 +410,7 @@ class Station:
                     driver=device.driver,
                     title=device.title,
                     can=sorted(device.can),
-                    channels=list(device.channels),
+                    channels=list(room.devices[device.id].channels),
                     own_alarm=device.own_alarm,
                 )
                 for device in (self._devices[d] for d in room.devices)
@@ -421,3 +422,12 @@ class Station:
 
 def _session_id(room: Room) -> str | None:
     return room.session.id if room.session is not None else None
+
+
+def _bound(device: StationDevice, config: DeviceConfig) -> RoomDevice:
+    """A device as the room's config binds it."""
+    channels = device.channels
+    if config.channels:
+        channels = tuple(channel for channel in channels if channel in config.channels)
+    spot = device.spot if config.mode is None else config.mode == "spot"
+    return RoomDevice(device.id, channels, device.can, spot)

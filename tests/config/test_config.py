@@ -299,3 +299,22 @@ LINES = st.one_of(TABLES, st.builds("{} = {}".format, KEYS, VALUES))
 def test_any_text_is_a_config_or_refused(text: str) -> None:
     with contextlib.suppress(ConfigError):
         assert parse(text, path=WHERE).room
+
+
+def test_a_channel_or_device_that_a_room_does_not_know_is_named() -> None:
+    room = '[[room]]\nid = "r"\n{more}\n[[room.device]]\nid = "d"\ndriver = "x"\nurl = "y"\n{dev}\n'
+    for more, dev, words in (
+        ("", 'channels = ["spo"]', 'did you mean "spo2"?'),
+        ('prefer = { spo2 = ["e"] }', "", "has no such device"),
+        ('prefer = { sp02 = ["d"] }', "", 'did you mean "spo2"?'),
+        ("", 'mode = "often"', "mode"),
+    ):
+        with pytest.raises(ConfigError) as refusal:
+            parse(room.format(more=more, dev=dev), path=Path("clinic.toml"))
+        assert words in str(refusal.value)
+    bound = parse(
+        room.format(more='prefer = { spo2 = ["d"] }', dev='channels = ["spo2"]\nmode = "spot"'),
+        path=Path("clinic.toml"),
+    )
+    assert bound.room[0].device[0].mode == "spot"
+    assert bound.room[0].prefer == {"spo2": ["d"]}

@@ -26,15 +26,21 @@ class Bed:
         devices: device -> its channels, the most trusted first.
         slack_us: extra patience of a demo that runs faster than real time.
         spot: devices that speak only when somebody measures: their silence means nothing.
+        prefer: channel -> devices, the most trusted first, where that is not the order above.
     """
 
     def __init__(
-        self, devices: Mapping[str, tuple[str, ...]], slack_us: int, spot: frozenset[str]
+        self,
+        devices: Mapping[str, tuple[str, ...]],
+        slack_us: int,
+        spot: frozenset[str],
+        prefer: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._devices = devices
         self._spot = spot
+        self._prefer = prefer
         self._slack_us = slack_us
-        self.sources = Sources(devices, slack_us)
+        self.sources = Sources(devices, slack_us, prefer)
         self.cuff = Cuff()
         self.links: dict[str, Link] = {}
         self.link_since_us: dict[str, int] = {}
@@ -51,7 +57,7 @@ class Bed:
 
     def begin(self, now_us: int) -> None:
         """A session begins: another patient, of whom nothing has been measured yet."""
-        self.sources = Sources(self._devices, self._slack_us)
+        self.sources = Sources(self._devices, self._slack_us, self._prefer)
         self.cuff.begin()
         self._gate, self._low = CuffGate(), []
         self._unattended_us = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from vitals.alarms.technical import Fact
 from vitals.alarms.track import FRESH_US
+from vitals.channels import NIBP
 from vitals.model import US, Numeric, Quality
 
 STEP_US = 5 * US
@@ -39,11 +40,22 @@ class Last:
 
 
 class Sources:
-    """The sources of one bed. `devices`: device -> its channels, the most trusted first."""
+    """The sources of one bed.
 
-    def __init__(self, devices: Mapping[str, tuple[str, ...]], slack_us: int = 0) -> None:
+    Args:
+        devices: device -> its channels, the most trusted first.
+        slack_us: extra patience of a demo that runs faster than real time.
+        prefer: channel -> devices, the most trusted first, where that is another order.
+    """
+
+    def __init__(
+        self,
+        devices: Mapping[str, tuple[str, ...]],
+        slack_us: int = 0,
+        prefer: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self._devices = devices
-        self._order = list(devices)
+        self._prefer = prefer or {}
         self._slack_us = slack_us
         self._source: dict[str, tuple[str, int]] = {}
         self._last: dict[str, Last] = {}
@@ -60,10 +72,16 @@ class Sources:
 
     def of(self, channel: str) -> str:
         """The device whose values count: the present source, else the first that could be it."""
-        source = self._source.get(channel)
+        source = self._source.get(_determined(channel))
         if source is not None:
             return source[0]
-        return next((d for d, channels in self._devices.items() if channel in channels), "")
+        return next(iter(self._order(channel)), "")
+
+    def _order(self, channel: str) -> list[str]:
+        """Devices that give a channel, the most trusted first."""
+        able = [device for device, channels in self._devices.items() if channel in channels]
+        first = [device for device in self._prefer.get(channel, ()) if device in able]
+        return first + [device for device in able if device not in first]
 
     def gives(self, channel: str) -> bool:
         """Whether any device here can give the channel."""
@@ -85,12 +103,15 @@ class Sources:
             return None
         self._cuff_rate(now_us, numeric, numeric.value)
         channel, device = numeric.channel, numeric.device
-        current = self._source.get(channel)
+        if channel not in self._devices.get(device, (channel,)):
+            return None  # the room's config has it speak for other channels only
+        source = _determined(channel)
+        current = self._source.get(source)
         if current is not None and current[0] != device:
             stale = now_us - current[1] > FRESH_US + self._slack_us
-            if not stale and not self._better(device, current[0]):
+            if not stale and not self._better(channel, device, current[0]):
                 return None
-        self._source[channel] = (device, now_us)
+        self._source[source] = (device, now_us)
         self._last[channel] = Last(device, now_us, numeric.value)
         why = self._step(now_us, channel, numeric.value)
         if why and numeric.quality is Quality.GOOD:
@@ -115,8 +136,8 @@ class Sources:
             text = "Cuff's pulse is not the oximeter's: same patient?"
             yield Fact("cuff-pr-differs", self._cuff_differs_us, text)
 
-    def _better(self, device: str, than: str) -> bool:
-        order = self._order
+    def _better(self, channel: str, device: str, than: str) -> bool:
+        order = self._order(channel)
         if device not in order:
             return False
         return than not in order or order.index(device) < order.index(than)
@@ -184,3 +205,8 @@ class Sources:
             self._cuff_differs_us = now_us
         else:
             self._cuff_differs = 0
+
+
+def _determined(channel: str) -> str:
+    """The values of one blood pressure come from one device: they share their source."""
+    return NIBP[0] if channel in NIBP else channel
