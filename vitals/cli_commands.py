@@ -27,6 +27,7 @@ def sessions() -> None:
 
 
 def of_a_record(command: _Command) -> _Command:
+    """Adds the options of a command that reads a record."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
         click.option(
@@ -41,6 +42,7 @@ def of_a_record(command: _Command) -> _Command:
 
 
 def record_path(store: Path | None, config: Path | None) -> Path:
+    """The record that `--store` or `--config` names."""
     if store is not None and config is not None:
         raise click.UsageError("--store and --config both name a record; give one of them")
     if config is not None:
@@ -174,6 +176,7 @@ def verify(head: str, store: Path | None, config: Path | None, as_json: bool) ->
 
 
 def find_session(reader: Reader, session: str) -> SessionRecord:
+    """The session of an id, or of the first letters of one."""
     found = [record for record in reader.sessions() if record.session.id.startswith(session)]
     exact = [record for record in found if record.session.id == session]
     if len(found) != 1 and not exact:
@@ -236,6 +239,7 @@ def _number(value: float | None) -> str:
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Prints lines under a head, in columns."""
     if not lines:
         click.echo("none")
         return
@@ -247,6 +251,7 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
 
 
 def print_json(value: object) -> None:
+    """Prints a value as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 

@@ -35,6 +35,7 @@ from vitals.model import (
     StoreState,
     Waveform,
 )
+from vitals.session.baseline import READINGS, STREAMS
 from vitals.store.reader import Reader
 from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, StoredAudit
 from vitals.store.writer import Writer
@@ -67,6 +68,7 @@ class OpenSession:
         marks: the time line.
         trends: (at_us, value) by channel and device.
         readings: the newest blood pressure.
+        measured: see `vitals.model.Resume`.
     """
 
     session: Session
@@ -77,6 +79,7 @@ class OpenSession:
     marks: list[wire.MarkMsg] = field(default_factory=list)
     trends: dict[str, dict[str, list[tuple[int, float]]]] = field(default_factory=dict)
     readings: list[Numeric] = field(default_factory=list)
+    measured: tuple[Numeric, ...] = ()
 
 
 class Record:
@@ -362,7 +365,23 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
         [mark for row in rows if (mark := _mark(row, session)) is not None],
         trends,
         readings,
+        measured(reader, folded.session),
     )
+
+
+def measured(reader: Reader, session: Session, to_us: int | None = None) -> tuple[Numeric, ...]:
+    """What a baseline is made of, as recorded; nothing once the dose has frozen it."""
+    if session.dose_us is not None:
+        return ()
+    found: list[Numeric] = []
+    for channel in (*READINGS, *STREAMS):
+        series = reader.numerics(session.id, channel, to_us=to_us)
+        valid = ~np.isnan(series.value)
+        for i in np.flatnonzero(valid).tolist():
+            quality = QUALITIES[int(series.quality[i])]
+            at_us, value = int(series.at_us[i]), float(series.value[i])
+            found.append(Numeric(series.device[i], channel, at_us, value, quality))
+    return tuple(found)
 
 
 def _mark(row: StoredAudit, session: Session) -> wire.MarkMsg | None:

@@ -18,6 +18,7 @@ from vitals.model import (
     AlarmChange,
     Audience,
     Command,
+    Due,
     Input,
     Link,
     Notice,
@@ -30,6 +31,8 @@ from vitals.model import (
 from vitals.record import Folded
 from vitals.room import Room
 from vitals.room_setup import RoomSetup
+from vitals.session.baseline import READINGS, STREAMS
+from vitals.session.due import REPEAT
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StoredAudit
 
@@ -38,6 +41,7 @@ _SEEN = ("level", "onset_us")
 """Of an acknowledgement, what says which alarm the person saw."""
 _REASONED = ("close_session", "off_monitor")
 """Acts that a high alarm which is on refuses without a reason."""
+_AS_RECORDED = f"{REPEAT}as-recorded-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Recorded:
 
         Under another one an act meets whatever it finds: an acknowledgement the alarm of its
         rule that is on then. An act that was refused was not done; one that cannot be done is
-        refused (a `Result`).
+        refused (a `Result`). Repeated blood pressures are owed as recorded: nobody took those
+        that only the other profile asks for, and they would all be overdue.
         """
         return self._fold(profile or self.profile)
 
@@ -91,6 +96,8 @@ class Recorded:
             seq = entry.seq or 0
             while row is not None and (row.seq is None or row.seq < seq):
                 folded.take(row)
+                if other:
+                    room.due.add(_repeat(row))
                 if row.kind == "alarm":
                     end_us = max(end_us, row.at_us)
                 row = next(rows, None)
@@ -109,7 +116,8 @@ class Recorded:
                 room = self._room(profile)
                 was = replace(state.session, resumed=resumed)
                 resumed += 1
-                item = Input(seq, entry.at_us, replace(state, session=was))
+                measured = () if was.dose_us is not None else self._measured(seq)
+                item = Input(seq, entry.at_us, replace(state, session=was, measured=measured))
             elif other and isinstance(entry.body, Command):
                 if entry.body.id in refused:
                     continue
@@ -117,9 +125,22 @@ class Recorded:
             else:
                 item = entry
             end_us = max(end_us, item.at_us)
-            yield from room.step(item)
+            outputs = room.step(item)
+            if other:
+                _without_own_repeats(room, outputs)
+            yield from outputs
         if session.ended_us is None:
             yield from room.step(Input(0, end_us, Tick(end_us)))
+
+    def _measured(self, to_seq: int) -> tuple[Numeric, ...]:
+        """What the station had recorded for the baseline when it started again."""
+        found = [
+            entry.body
+            for entry in self._inputs
+            if isinstance(entry, Input) and entry.seq < to_seq and isinstance(entry.body, Numeric)
+        ]
+        wanted = [n for n in found if n.channel in (*READINGS, *STREAMS) and n.value is not None]
+        return tuple(sorted(wanted, key=lambda numeric: numeric.at_us))
 
     def _room(self, profile: Profile) -> Room:
         session, setup = self.record.session, self._setup
@@ -218,6 +239,24 @@ def _command(row: StoredAudit) -> Input:
     actor = Actor(row.actor, row.role)
     command = Command(row.command_id or "", actor, body["command"], row.room, body["args"])
     return Input(row.seq or 0, row.at_us, command)
+
+
+def _repeat(row: StoredAudit) -> list[Due]:
+    """The repeated reading that a row says is owed now."""
+    if (
+        row.kind != "due"
+        or row.body["state"] != "coming"
+        or not row.body["what"].startswith(REPEAT)
+    ):
+        return []
+    due = Due(**row.body)
+    return [replace(due, what=due.what.replace(REPEAT, _AS_RECORDED))]
+
+
+def _without_own_repeats(room: Room, outputs: list[Output]) -> None:
+    for due in outputs:
+        if isinstance(due, Due) and due.what.startswith(REPEAT) and due.state == "coming":
+            room.due.drop_open(due.what)
 
 
 def _as_done(command: Command) -> Command:

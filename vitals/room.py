@@ -17,6 +17,7 @@ from vitals.alarms.profile import Profile
 from vitals.alarms.technical import PER_DEVICE, Fact, facts
 from vitals.bedside.bed import Bed
 from vitals.bedside.facts import room_facts
+from vitals.bedside.restored import Restored
 from vitals.model import (
     US,
     Alarm,
@@ -94,6 +95,7 @@ class Room:
         self._store: StoreState | None = None
         self._unheard_us: int | None = None
         self._looked = 0
+        self._restored = Restored()
         self._results: dict[str, Result] = {}
         self._dirty = self._lost = False
 
@@ -135,6 +137,9 @@ class Room:
                     outputs += self._command(now_us, body)
                 case Resume():
                     outputs += self._resume(now_us, body)
+        if self._restored and not isinstance(body, Resume):
+            self._restored.heard(item, now_us, self._bed.sources)
+            self._dirty = True
         if self._dirty:
             outputs += self._technical(now_us)
         return outputs
@@ -176,6 +181,7 @@ class Room:
             outputs += self._scheduled_reading(now_us, course)
         while course.phase_end_us is not None and course.phase_end_us <= now_us:
             outputs += self._next_phase(course, course.phase_end_us)
+        outputs += self._by_time(now_us, course)
         # What is missing matters more while an alarm was on its way, so the vitals go first.
         outputs += self._engine.advance_vitals(now_us)
         if self._dirty or self._bed.lost(now_us):
@@ -183,11 +189,29 @@ class Room:
         outputs += self._engine.advance(now_us)
         return outputs
 
+    def _by_time(self, now_us: int, course: Course) -> list[Output]:
+        """What becomes known by time alone, each at its own time."""
+        outputs: list[Output] = []
+        off_us = course.expires_us
+        if off_us is not None and off_us <= now_us:
+            outputs += self._technical(off_us)
+            course.expire(off_us)
+            self._bed.await_from(off_us)
+            outputs += self._technical(off_us)
+        while self._restored:
+            known_us = self._restored.next_us(self._bed.sources)
+            if known_us is None or known_us > now_us:
+                break
+            self._restored.advance(known_us, self._bed.sources)
+            outputs += self._technical(known_us)
+        return outputs
+
     def _late(self, late: list[Due]) -> list[Output]:
         outputs: list[Output] = list(late)
         self._dirty = self._asking.wanted = True
         for due in late:
-            if due.state == "overdue" and due.what.startswith(REPEAT):
+            missed = due.state == "overdue" and due.what.startswith(REPEAT)
+            if missed and not self._open.quiet:
                 outputs += self._engine.missed_repeat(due.at_us + round(OVERDUE_S * US))
         return outputs
 
@@ -209,6 +233,8 @@ class Room:
             replace(fact, since_us=started_us) if fact.since_us < started_us else fact
             for fact in facts(room)
         ]
+        if self._restored:
+            present = self._restored.among(present)
         return list(self._engine.technical(now_us, present))
 
     def _next_phase(self, course: Course, at_us: int) -> list[Output]:
@@ -233,7 +259,8 @@ class Room:
         judged = bed.take(now_us, numeric)
         if judged is None:
             return []
-        self.judged = judged
+        held = bed.held(now_us, numeric.channel)
+        self.judged = replace(judged, quality=Quality.QUESTIONABLE) if held else judged
         if course is None:
             self._dirty = True
             return []
@@ -243,27 +270,26 @@ class Room:
             outputs += course.due.reading(numeric.at_us)
         if course.session.dose_us is None:
             course.baseline.add(judged)
-        heard = [judged]
-        if bed.held(now_us, numeric.channel):
-            heard = bed.pierces(now_us, judged, self._engine)
+        heard = bed.pierces(now_us, judged, self._engine) if held else [judged]
         for sample in heard:
             outputs += self._engine.sample(now_us, sample)
-        if numeric.channel == "nibp_dia":
-            outputs += self._repeat(course, numeric)
-        if course.session.off_since_us is not None and course.back.good(now_us, numeric.channel):
-            outputs += self.on_monitor(now_us, "")
+        pressure = course.pressure(numeric)
+        if pressure is not None:
+            outputs += self._repeat(course, numeric.at_us, pressure)
+        if course.session.off_since_us is not None:
+            if judged.quality is not Quality.GOOD:
+                course.back.lost(numeric.channel)
+            elif course.back.good(now_us, numeric.channel):
+                outputs += self.on_monitor(now_us, "")
         if self._lost or bed.sources.version != self._looked:
             self._looked, self._dirty = bed.sources.version, True
         return outputs
 
-    def _repeat(self, course: Course, dia: Numeric) -> list[Due]:
-        sys = self._bed.sources.last("nibp_sys")
-        if sys is None or dia.value is None:
-            return []
-        found = [self._engine.severity("nibp_sys", sys.value)]
-        found.append(self._engine.severity("nibp_dia", dia.value))
+    def _repeat(self, course: Course, at_us: int, pressure: tuple[float, float]) -> list[Due]:
+        found = [self._engine.severity("nibp_sys", pressure[0])]
+        found.append(self._engine.severity("nibp_dia", pressure[1]))
         worst = max(found, key=lambda priority: -1 if priority is None else priority.rank)
-        return course.repeat(dia.at_us, worst)
+        return course.repeat(at_us, worst)
 
     def _notice(self, now_us: int, notice: Notice) -> None:
         session = self.session
@@ -353,6 +379,8 @@ class Room:
     ) -> list[Output]:
         """The session is another one now; its alarms hear of it, at `heard_us` if later."""
         self._open.session = session
+        if not session.same_arm or session.phase == "EMERGENCY":
+            self._bed.gate_closes(heard_us or at_us)
         changes = self._engine.retune(heard_us or at_us, self._context(session))
         return [SessionChange(at_us, session, cause, actor, dict(body or {})), *changes]
 
@@ -368,7 +396,7 @@ class Room:
         self._course = Course(session)
         self._engine = self._new_engine(self._context(session))
         self._bed.begin(now_us)
-        self._asking = Asking()
+        self._asking, self._restored = Asking(), Restored()
         return [*ended, *self.due]
 
     def dosed(self, dose_us: int, marked_us: int, actor: str) -> list[Output]:
@@ -388,8 +416,8 @@ class Room:
         self._open.symptom = fact
 
     def off_monitor(self) -> None:
-        """The patient is being taken off."""
-        self._open.back = BackOnMonitor()
+        """The patient is being taken off, or stays off for longer."""
+        self._open.back, self._open.expired = BackOnMonitor(), False
 
     def on_monitor(self, now_us: int, actor: str) -> list[Output]:
         """The patient is on the monitor again."""
@@ -407,13 +435,16 @@ class Room:
 
     def _resume(self, now_us: int, resume: Resume) -> list[Output]:
         """Goes on after a restart with what was recorded; pending delays start anew."""
-        self.begin(now_us, replace(resume.session, resumed=resume.session.resumed + 1))
+        was = replace(resume.session, resumed=resume.session.resumed + 1)
+        self.begin(now_us, was)
+        changes = self._engine.restore(resume.alarms, now_us)
         course = self._open
-        course.resume(now_us, resume.due, resume.alarms)
-        self._engine = self._new_engine(self._context(course.session))
-        self._engine.restore(resume.alarms, now_us)
-        self._bed.resume(now_us, resume.alarms, self.rules, round(RESUMED_S * US))
-        return [SessionChange(now_us, course.session, "resumed"), *course.due.advance(now_us)]
+        course.resume(now_us, resume)
+        changes += self._engine.retune(now_us, self._context(course.session))
+        self._bed.resume(now_us, resume.alarms, round(RESUMED_S * US))
+        self._restored = Restored(resume.alarms, self.rules)
+        resumed = SessionChange(now_us, course.session, "resumed")
+        return [resumed, *changes, *course.due.advance(now_us)]
 
     def _context(self, session: Session) -> Context:
         return Context(

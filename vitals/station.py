@@ -367,7 +367,7 @@ class Station:
                 continue
             now_us = self._clock.now_us()
             self._out.gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
-            resume = Resume(now_us, found.session, found.alarms, found.due)
+            resume = Resume(now_us, found.session, found.alarms, found.due, found.measured)
             self._step(room, resume, now_us)
             for due in room.due:
                 self._hub.publish(messages.due(next(self._seq), due))

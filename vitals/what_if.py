@@ -14,8 +14,8 @@ from statistics import median
 from vitals.alarms.profile import Profile
 from vitals.alarms.told import NO_SESSION, Told, told
 from vitals.errors import ConfigError, StoreError
-from vitals.model import US, AlarmChange, Result
-from vitals.record import alarm_of
+from vitals.model import US, Alarm, AlarmChange, Result
+from vitals.record import Folded, alarm_of
 from vitals.replay import Recorded, recorded
 from vitals.store.reader import Reader
 
@@ -212,10 +212,16 @@ def of_session(session: Recorded, rules: Profile) -> SessionWhatIf:
     record = session.record
     if record.state == "open":
         raise StoreError(f"session {record.session.id} is still open; compare it once it is closed")
+    then = _in_the_record(session)
     changes = session.transitions()
-    why_not = _unlike_the_record(session, changes)
-    if why_not:
-        raise StoreError(why_not)
+    again = _by_rule((c.at_us, c.before, c.after, *_said(c)) for c in changes)
+    unlike = sorted(rule for rule in again | then if again.get(rule) != then.get(rule))
+    if unlike:
+        raise StoreError(
+            f"session {record.session.id} cannot be replayed as it was recorded "
+            f"({', '.join(unlike)} would differ): it was recorded by another version, or values "
+            "are missing from the record"
+        )
     down = [tuple(row.body["gap"]) for row in session.rows if "gap" in row.body]
     were = would_be = told(changes, session.end_us, down)
     refused = 0
@@ -237,30 +243,43 @@ def of_session(session: Recorded, rules: Profile) -> SessionWhatIf:
     )
 
 
-def _unlike_the_record(session: Recorded, changes: Iterable[AlarmChange]) -> str:
-    """Where the session's own rules do not give what was recorded, `""` if they do."""
-    again: dict[str, list[object]] = {}
-    for c in changes:
-        told_of = (c.at_us, c.before, c.after, c.value, c.limit, c.cause, c.actor)
-        again.setdefault(c.after.rule, []).append(told_of)
-    then: dict[str, list[object]] = {}
-    name = session.record.session.id
-    for row in (row for row in session.rows if row.kind == "alarm"):
-        body = row.body
-        try:
-            before, after = alarm_of(body["before"]), alarm_of(body["after"])
-        except (KeyError, TypeError, ValueError):
-            return f"session {name} was recorded by another version and cannot be replayed"
-        said = (body["value"], body["limit"], body["cause"], row.actor)
-        then.setdefault(after.rule, []).append((row.at_us, before, after, *said))
-    unlike = [rule for rule in again | then if again.get(rule, []) != then.get(rule, [])]
-    unlike = sorted(rule for rule in unlike if rule != NO_SESSION)
-    if not unlike:
-        return ""
-    return (
-        f"session {name} cannot be replayed as it was recorded ({', '.join(unlike)} would differ): "
-        "it was recorded by another version, or values are missing from the record"
-    )
+_Change = tuple[int, Alarm, Alarm, float | None, float | None, str, str]
+
+
+def _in_the_record(session: Recorded) -> dict[str, list[_Change]]:
+    """The changes of each rule's alarm that were recorded.
+
+    Raises:
+        StoreError: its rows are of another version.
+    """
+    folded = Folded(session.record.session)
+    found: list[_Change] = []
+    try:
+        for row in session.rows:
+            folded.take(row)
+            if row.kind == "alarm":
+                body = row.body
+                said = (body["value"], body["limit"], body["cause"], row.actor)
+                found.append((row.at_us, alarm_of(body["before"]), alarm_of(body["after"]), *said))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"session {session.record.session.id} was recorded by another version and cannot be "
+            "replayed"
+        ) from error
+    return _by_rule(found)
+
+
+def _said(change: AlarmChange) -> tuple[float | None, float | None, str, str]:
+    return change.value, change.limit, change.cause, change.actor
+
+
+def _by_rule(changes: Iterable[_Change]) -> dict[str, list[_Change]]:
+    """Alarms of rules are independent of each other, so their order among them says nothing."""
+    found: dict[str, list[_Change]] = {}
+    for change in changes:
+        if change[2].rule != NO_SESSION:
+            found.setdefault(change[2].rule, []).append(change)
+    return found
 
 
 def _changed(recorded_under: Profile, other: Profile) -> frozenset[str]:

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vitals.alarms.profile import BOUNDS, DEFAULT, LONGEST_HOLD_S, Profile, load, parse
@@ -271,6 +271,7 @@ def test_a_rule_without_a_label_has_its_channels(clinic: Clinic) -> None:
 LEVELS = st.tuples(st.sampled_from(Priority), st.floats(1, 300), st.floats(0, 60))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([r for r in SHIPPED.rules if r.side != "technical"]),
     st.lists(LEVELS, min_size=1, max_size=4),

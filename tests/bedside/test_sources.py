@@ -53,17 +53,27 @@ def test_one_reading_never_mixes_two_cuffs() -> None:
     assert {sources.of(channel) for channel in CUFF} == {"monitor"}
 
 
-def test_a_step_that_no_patient_makes_is_questionable_until_it_has_lasted() -> None:
+def quality_of(*values: float) -> list[str]:
     sources = Sources({"probe": PROBE})
     seen = []
-    for second, spo2 in enumerate([97, 97, 85, 85, 85, 85, 85, 85, 85]):
+    for second, spo2 in enumerate(values):
         judged = sources.take(*value("probe", "spo2", second, spo2))
         assert judged is not None
         seen.append(judged.quality.value)
-    # 5 s after the last high value the low one is believed
-    assert seen == ["good"] * 2 + ["questionable"] * 4 + ["good"] * 3
-    (fact, *_) = [*sources.facts(), None]
-    assert fact is None
+    return seen
+
+
+def test_a_step_that_no_patient_makes_is_questionable_until_the_value_is_back() -> None:
+    assert quality_of(97, 97, 85, 84, 90, 96) == ["good"] * 2 + ["questionable"] * 2 + ["good"] * 2
+
+
+def test_a_step_that_lasts_is_believed_after_30_s() -> None:
+    assert quality_of(97, 97, *[85] * 32) == ["good"] * 2 + ["questionable"] * 30 + ["good"] * 2
+
+
+def test_a_fall_of_ten_or_a_slower_one_is_no_step() -> None:
+    assert quality_of(97, 87) == ["good"] * 2
+    assert quality_of(97, 95, 93, 91, 89, 87, 85, 83) == ["good"] * 8
 
 
 def test_a_rise_of_spo2_is_no_implausible_step() -> None:

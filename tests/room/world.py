@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from vitals.alarms.profile import load
 from vitals.model import (
     US,
     Actor,
+    Alarm,
     AlarmChange,
+    Audience,
     Command,
     Input,
     Link,
+    LinkState,
     Notice,
     Numeric,
     Output,
@@ -26,6 +30,8 @@ from vitals.room_setup import RoomDevice
 
 T0_US = 1_800_000_000 * US
 NURSE = Actor("nurse A", "nurse")
+OTHER = Actor("nurse B", "nurse")
+PRESCRIBER = Actor("Dr. P", "prescriber")
 OXIMETER = RoomDevice("ox", ("spo2", "pr", "pleth"))
 CUFF = RoomDevice(
     "cuff", ("nibp_sys", "nibp_dia", "nibp_map", "spo2", "pr"), frozenset({"start_nibp"})
@@ -35,7 +41,7 @@ CUFF = RoomDevice(
 class World:
     """Feeds one room and keeps what came out."""
 
-    def __init__(self, devices: Iterable[RoomDevice] = (OXIMETER, CUFF), **options: bool) -> None:
+    def __init__(self, devices: Iterable[RoomDevice] = (OXIMETER, CUFF), **options: Any) -> None:
         self.room = Room("room-1", devices, load(), **options)
         self.inputs: list[Input] = []
         self.outputs: list[Output] = []
@@ -44,7 +50,7 @@ class World:
             self.put(Link(device, self.now_us, "streaming"))
 
     def put(
-        self, body: Numeric | Notice | Link | Command | StoreState | Tick | Resume
+        self, body: Numeric | Notice | Link | Command | StoreState | Audience | Tick | Resume
     ) -> list[Output]:
         item = Input(len(self.inputs) + 1, self.now_us, body)
         self.inputs.append(item)
@@ -74,8 +80,18 @@ class World:
         out = self.value("nibp_sys", sys, "cuff")
         return out + self.value("nibp_dia", dia, "cuff")
 
-    def act(self, kind: str, **args: object) -> Result:
-        command = Command(f"c{len(self.inputs)}", NURSE, kind, "room-1", args)
+    def notice(self, code: str, device: str = "ox", active: bool = True, detail: str = "") -> None:
+        self.put(Notice(device, self.now_us, code, active, detail))
+
+    def link(self, state: LinkState, device: str = "ox", detail: str = "") -> None:
+        self.put(Link(device, self.now_us, state, detail=detail))
+
+    def heard_by(self, pages: int) -> None:
+        """How many pages with armed sound there are from now on."""
+        self.put(Audience(self.now_us, pages))
+
+    def act(self, kind: str, by: Actor = NURSE, **args: object) -> Result:
+        command = Command(f"c{len(self.inputs)}", by, kind, "room-1", args)
         return next(o for o in self.put(command) if isinstance(o, Result))
 
     def open(self, route: str = "iv", *, dose: bool = False) -> World:
@@ -84,12 +100,24 @@ class World:
             assert self.act("dose").ok
         return self
 
+    def state(self, rule: str) -> Alarm:
+        return self.room.alarm(rule)
+
     def alarm(self, rule: str) -> str:
         """`condition/priority` of an alarm, `idle` when there is none."""
         for alarm in self.room.alarms:
             if alarm.rule == rule:
                 return f"{alarm.condition}/{alarm.priority}"
         return "idle"
+
+    def told(self, rule: str) -> list[tuple[float, str]]:
+        """(second, priority) at which an alarm became active or changed its level."""
+        return [
+            ((c.at_us - T0_US) / US, str(c.after.priority))
+            for c in self.changes(rule)
+            if c.after.condition == "active"
+            and (c.before.condition, c.before.level) != ("active", c.after.level)
+        ]
 
     def changes(self, rule: str) -> list[AlarmChange]:
         return [o for o in self.outputs if isinstance(o, AlarmChange) and o.after.rule == rule]

@@ -30,17 +30,20 @@ class RoomAlarm(AlarmMachine):
         self._run_until(at_us)
         if self._varies:
             self._limits(at_us)
-        again = self.rule.by_reading and self.alarm.condition == "active"
+        alarm_before = self.alarm
+        again = self.rule.by_reading and alarm_before.condition == "active"
         for track in self.tracks:
             track.sample(at_us, value, self._last_us, good=good)
         self._last_us, self._value, self._by = at_us, value, by
         self._settle(at_us)
         alarm = self.alarm
-        if again and alarm.acked_by and self.tracks[alarm.level].out(value):
+        if again and alarm.acked_by and not self._alone and self.tracks[alarm.level].out(value):
             # Rule 3 for readings: the same old one never sounds again, a new one does.
             silent = self._silent(alarm.level)
             self._raise(at_us, "new reading", value=value, value_us=at_us, silent=silent)
         self._speak(at_us, "second reading")
+        if again and self.alarm is alarm_before:
+            self._reread(at_us)
         return self._take()
 
     def retune(self, now_us: int, context: Context) -> list[AlarmChange]:
@@ -150,13 +153,19 @@ class RoomAlarm(AlarmMachine):
         """Ends the alarm whatever its state, because monitoring or the session ends."""
         if self.alarm.condition != "idle":
             self._end(now_us, cause, actor)
+        if self.alarm.rule_state != "enabled":
+            self._switch_on(now_us, cause, actor)
         for track in self.tracks:
             track.restart(met=False)
         self._met, self._fact = -1, None
         return self._take()
 
-    def restore(self, alarm: Alarm, now_us: int = 0) -> None:
+    def restore(self, alarm: Alarm, now_us: int = 0) -> list[AlarmChange]:
         """After a restart at `now_us`: what was active stays so, pending delays start anew (8)."""
+        if alarm.condition == "pending":
+            self.alarm, self._value = alarm, alarm.value
+            self._end(now_us, "restarted")
+            alarm = self.alarm
         if alarm.condition in ("idle", "pending"):
             alarm = replace(
                 Alarm(alarm.room, alarm.rule),
@@ -174,7 +183,9 @@ class RoomAlarm(AlarmMachine):
             track.restart(met=alarm.condition == "active" and index <= alarm.level)
         self._fact, self._last_us = None, None
         self._calm, self._restored_us = False, now_us
+        changes, self._changes = self._changes, []
         self._schedule()
+        return changes
 
     @property
     def live(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from vitals.alarms.alarm import RoomAlarm
 from vitals.alarms.limits import Context
 from vitals.alarms.technical import OF_DEVICES, Fact
+from vitals.channels import NIBP
 from vitals.model import Alarm, AlarmChange, Numeric, Priority, Quality, Rule
 
 
@@ -89,9 +90,10 @@ class Engine:
         return [c for alarm in self._alarms.values() for c in alarm.retune(now_us, context)]
 
     def missed_repeat(self, now_us: int) -> list[AlarmChange]:
-        """A repeated reading is overdue."""
+        """A repeated blood pressure is overdue."""
         self._next_us = 0
-        return [c for alarm in self._alarms.values() for c in alarm.missed_repeat(now_us)]
+        cuffs = [alarm for channel in NIBP for alarm in self._by_channel.get(channel, ())]
+        return [c for alarm in cuffs for c in alarm.missed_repeat(now_us)]
 
     # --- what others ask of it ----------------------------------------------------------------
 
@@ -181,9 +183,8 @@ class Engine:
 
     # --- restart ------------------------------------------------------------------------------
 
-    def restore(self, alarms: Iterable[Alarm], now_us: int) -> None:
+    def restore(self, alarms: Iterable[Alarm], now_us: int) -> list[AlarmChange]:
         """Takes over recorded states after a restart; rules that are gone are ignored."""
         self._next_us = 0
-        for alarm in alarms:
-            if alarm.rule in self._alarms:
-                self._alarms[alarm.rule].restore(alarm, now_us)
+        known = [alarm for alarm in alarms if alarm.rule in self._alarms]
+        return [c for alarm in known for c in self._alarms[alarm.rule].restore(alarm, now_us)]

@@ -266,6 +266,19 @@ class AlarmMachine:
                          limit=self._limit(alarm.level), text=self._message(alarm.level),
                          entered_by=self._by)  # fmt: skip
 
+    def _reread(self, at_us: int) -> None:
+        """Another reading at the same level: the message says the newest."""
+        says = max(self._met, 0)
+        if self.tracks[says].out(self._value or 0.0):
+            self._change(
+                at_us,
+                "another reading",
+                value=self._value,
+                value_us=at_us,
+                limit=self._limit(says),
+                text=self._message(says),
+            )
+
     def _raise(self, at_us: int, cause: str, **fields: Any) -> None:
         """It asks for somebody again."""
         high = self.alarm.priority is Priority.HIGH

@@ -22,6 +22,8 @@ OF_DEVICES = frozenset(
 """Rules that say nothing while the patient is off the monitor, or monitoring is finished."""
 MEASURING_S = 180.0
 """An overdue reading is deferred while the cuff is measuring, at most this long."""
+SEARCH_S = 10.0
+"""A loss that was explained is one of its own so long after its explanation has ended."""
 SAID_S = 60.0
 """How long a thing that happened once (a clock step, a restart) is shown."""
 STATION_EVENTS = {
@@ -30,7 +32,7 @@ STATION_EVENTS = {
     "restarted": "restarted",
 }
 """Notices of the station itself -> rules; each is shown for `SAID_S`."""
-_EXPLAINS = {"no_sensor": "no sensor", "sensor_off": "sensor off", "sensor_fault": "sensor fault"}
+EXPLAINS = {"no_sensor": "no sensor", "sensor_off": "sensor off", "sensor_fault": "sensor fault"}
 _WHY = {"searching": "searching pulse", "low_perfusion": "low perfusion"}
 
 
@@ -72,6 +74,8 @@ class Loss:
         value: that value.
         mattered: whether an alarm of SpO2 or pulse was pending or active when it went.
         held_until_us: the cuff on the same arm explains it until then.
+        explained_us: when the device last ceased to say what explains it (a finger that is put
+            back is searched for a few seconds), 0 if never.
     """
 
     device: str
@@ -80,6 +84,7 @@ class Loss:
     value: float | None
     mattered: bool
     held_until_us: int = 0
+    explained_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ def facts(room: RoomFacts) -> Iterator[Fact]:
 def _facts(room: RoomFacts) -> Iterator[Fact]:
     yield from room.more
     if room.loss is not None:
-        yield _lost(room, room.loss)
+        yield from _lost(room, room.loss)
     for device, since_us in room.link_since_us.items():
         if room.loss is not None and device == room.loss.device:
             continue  # one cause, one alarm: "no SpO2" already says that the link is lost
@@ -168,25 +173,27 @@ def _facts(room: RoomFacts) -> Iterator[Fact]:
         yield Fact("off-monitor", room.off_until_us, text)
 
 
-def _lost(room: RoomFacts, loss: Loss) -> Fact:
+def _lost(room: RoomFacts, loss: Loss) -> Iterator[Fact]:
     """No SpO2, or SIGNAL LOST where nothing harmless explains it."""
     since_us = loss.since_us + room.slack_us
     value_us = loss.since_us if loss.value is not None else None
     why, explained = _why(room, loss)
-    if loss.mattered or not explained:
-        last = "" if loss.value is None else f", last {loss.label} {loss.value:.0f}"
-        text = f"SIGNAL LOST{last}" + (f": {why}" if why and loss.value is None else "")
-        rule = "signal-lost"
+    held_us = loss.held_until_us
+    last = "" if loss.value is None else f", last {loss.label} {loss.value:.0f}"
+    lost = f"SIGNAL LOST{last}" + (f": {why}" if why and loss.value is None else "")
+    missing = f"No {loss.label}: {why}"
+    if loss.mattered:
+        yield Fact("signal-lost", since_us, lost, 99, held_us, None, loss.value, value_us)
+    elif explained:
+        yield Fact("spo2-no-data", since_us, missing, 99, held_us, None, loss.value, value_us)
+    elif loss.explained_us > loss.since_us:
+        # It was explained until just now: the same alarm goes on until the loss is one of its own.
+        own_us = loss.explained_us + round(SEARCH_S * US) + room.slack_us
+        yield Fact("spo2-no-data", since_us, missing, 99, held_us, own_us, loss.value, value_us)
+        late_us = max(held_us, own_us)
+        yield Fact("signal-lost", since_us, lost, 99, late_us, None, loss.value, value_us)
     else:
-        rule, text = "spo2-no-data", f"No {loss.label}: {why}"
-    return Fact(
-        rule,
-        since_us,
-        text,
-        not_before_us=loss.held_until_us,
-        value=loss.value,
-        value_us=value_us,
-    )
+        yield Fact("signal-lost", since_us, lost, 99, held_us, None, loss.value, value_us)
 
 
 def _why(room: RoomFacts, loss: Loss) -> tuple[str, bool]:
@@ -195,7 +202,7 @@ def _why(room: RoomFacts, loss: Loss) -> tuple[str, bool]:
     if link is not None and link.state != "streaming":
         return f"link {link.state}" + (f", {link.detail}" if link.detail else ""), True
     active = {code for device, code in room.notices if device == loss.device}
-    for code, words in _EXPLAINS.items():
+    for code, words in EXPLAINS.items():
         if code in active:
             return words, True
     for code, words in _WHY.items():

@@ -153,6 +153,8 @@ class Track:
             return self._met_us(self.since_us) if self.state == "pending" else None
         if self.state not in ("pending", "releasing") or last_us is None or not self._rate:
             return None
+        if self.state == "pending" and self.level.samples:
+            return None  # it wants samples: one that is followed by silence is not two
         target = self._target() if self._rate > 0 else 0.0
         left_us = max(0, round((target - self._done) / self._rate))
         return last_us + left_us if left_us <= FRESH_US + self.slack_us else None

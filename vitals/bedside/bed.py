@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from vitals.alarms.engine import Engine
-from vitals.alarms.technical import STATION_EVENTS, Fact, Loss
+from vitals.alarms.technical import EXPLAINS, STATION_EVENTS, Fact, Loss
+from vitals.alarms.track import FRESH_US
 from vitals.bedside.cuff import LINK_LOST, NO_VALUE, Cuff
 from vitals.bedside.gate import CuffGate
 from vitals.bedside.sources import PULSES, Sources
-from vitals.model import US, Alarm, Link, Notice, Numeric, Quality, Rule
+from vitals.model import US, Alarm, Link, Notice, Numeric
 
 HELD = ("spo2", "pr")
 """What an inflated cuff on the oximeter's arm takes away."""
@@ -52,6 +53,7 @@ class Bed:
         )
         self._seen_us = _NEVER
         self._awaited_us = 0
+        self._explained_us: dict[str, int] = {}
         self._unattended_us: int | None = None
         self._gives_pulse = any(self.sources.gives(channel) for channel in PULSES)
 
@@ -99,36 +101,41 @@ class Bed:
         label, device, last = min(missing, key=lambda one: 0 if one[2] is None else one[2].at_us)
         since_us = self._awaited_us if last is None else max(last.at_us, self._awaited_us)
         value = None if last is None else last.value
-        return Loss(device, label, since_us, value, mattered, self._gate.end_us)
+        explained_us = self._explained_us.get(device, 0)
+        return Loss(device, label, since_us, value, mattered, self._gate.end_us, explained_us)
 
     def _heard(self, device: str) -> bool:
         link = self.links.get(device)
         return link is None or link.state == "streaming"
 
     def unattended(self) -> Fact | None:
-        """Somebody is measured and no session is open."""
-        if self._unattended_us is None:
+        """Somebody is measured and no session is open; one look at a finger is not that."""
+        last = self.sources.last("spo2")
+        if self._unattended_us is None or last is None:
             return None
-        return Fact("open-session", self._unattended_us, "Open session?")
+        until_us = last.at_us + FRESH_US + self._slack_us
+        return Fact("open-session", self._unattended_us, "Open session?", until_us=until_us)
 
     # --- inputs ---------------------------------------------------------------------------
 
     def take(self, now_us: int, numeric: Numeric) -> Numeric | None:
         """A valid value as it is to be judged, None if another source speaks."""
+        channel = numeric.channel
+        before = self.sources.last(channel)
         judged = self.sources.take(now_us, numeric)
         if judged is None:
             return None
-        channel = numeric.channel
         if channel == "nibp_sys":
             self.cuff.read(now_us, numeric.device, numeric.at_us)
             self._gate.deflated(now_us)
         elif channel == "spo2" or channel in PULSES:
             self._seen()
+            gap = before is None or now_us - before.at_us > FRESH_US + self._slack_us
+            if channel == "spo2" and gap:
+                self._unattended_us = None
             alone = self._seen_us == _NEVER
             if alone and self._unattended_us is None and self._both(now_us):
                 self._unattended_us = now_us
-            if self.held(now_us, channel):
-                judged = replace(judged, quality=Quality.QUESTIONABLE)
         return judged
 
     def _seen(self) -> None:
@@ -175,8 +182,8 @@ class Bed:
             self.notices[key] = replace(notice, at_us=now_us)  # each one is news
         elif notice.active:
             self.notices.setdefault(key, replace(notice, at_us=now_us))
-        else:
-            self.notices.pop(key, None)
+        elif self.notices.pop(key, None) is not None and notice.code in EXPLAINS:
+            self._explained_us[notice.device] = now_us
         return False
 
     def _fail(self, now_us: int, notice: Notice) -> None:
@@ -187,7 +194,8 @@ class Bed:
         """The state of a link; True if a blood pressure failed by it."""
         self.links[link.device] = link
         if link.state == "streaming":
-            self.link_since_us.pop(link.device, None)
+            if self.link_since_us.pop(link.device, None) is not None:
+                self._explained_us[link.device] = now_us
             return False
         if link.device not in self._spot:
             self.link_since_us.setdefault(link.device, now_us)
@@ -205,10 +213,16 @@ class Bed:
 
     def gate_opens(self, now_us: int, engine: Engine) -> None:
         """The cuff inflates on the oximeter's arm: hold, unless something is going on."""
-        if self._watched and not engine.waiting((*HELD, "hr")):
-            self._gate.inflated(now_us)
+        if not self._watched or self.lost(now_us) or engine.waiting((*HELD, "hr")):
+            return
+        if not self._gate.holds(now_us):
             self._low = []
             engine.freeze(HELD)
+        self._gate.inflated(now_us)
+
+    def gate_closes(self, now_us: int) -> None:
+        """Nothing is held any more: another arm, or an emergency."""
+        self._gate.close(now_us)
 
     def held(self, now_us: int, channel: str) -> bool:
         """Whether this channel is held now."""
@@ -216,12 +230,11 @@ class Bed:
 
     def pierces(self, now_us: int, judged: Numeric, engine: Engine) -> list[Numeric]:
         """The samples that end the hold at once: good ones below the floor; else none."""
-        good = replace(judged, quality=Quality.GOOD)
-        needed = engine.floor(good)
+        needed = engine.floor(judged)
         if not needed:
             self._low = [] if judged.channel == "spo2" else self._low
             return []
-        self._low.append(good)
+        self._low.append(judged)
         if len(self._low) < needed:
             return []
         self._gate.close(now_us)
@@ -230,27 +243,15 @@ class Bed:
 
     # --- restart --------------------------------------------------------------------------
 
-    def resume(
-        self, now_us: int, alarms: Iterable[Alarm], rules: Mapping[str, Rule], rest_us: int
-    ) -> None:
-        """Conditions that were active go on from their own beginning."""
+    def resume(self, now_us: int, alarms: Iterable[Alarm], rest_us: int) -> None:
+        """After a restart: a failed reading is remembered, and the cuff may still be at it."""
         self.cuff.rest_until_us = now_us + rest_us
-        self.await_from(now_us)
         text = "Station restarted: look at the monitors for the time between"
         self.notices["", "restarted"] = Notice("", now_us, "restarted", True, text)
+        self.await_from(now_us)
         for alarm in alarms:
-            if alarm.condition != "active" or alarm.onset_us is None:
-                continue
-            name, _, device = alarm.rule.partition(":")
-            rule = rules.get(alarm.rule)
-            hold_us = round(rule.levels[0].hold_s * US) if rule else 0
-            since_us = alarm.onset_us - hold_us - self._slack_us
-            if name in ("spo2-no-data", "signal-lost"):
-                self.await_from(since_us)
-            elif name == "link-lost" and device in self._devices:
-                self.link_since_us[device] = since_us
-                self.links.setdefault(device, Link(device, since_us, "lost"))
-            elif name == "nibp-failed":
+            if alarm.rule == "nibp-failed" and alarm.condition == "active":
                 self.cuff.failures = alarm.level + 1
                 reason = alarm.text.removeprefix("BP failed: ").removesuffix("; repeat")
-                self.cuff.failed = Notice("", alarm.onset_us, "nibp_failed", detail=reason)
+                at_us = alarm.onset_us or now_us
+                self.cuff.failed = Notice("", at_us, "nibp_failed", detail=reason)

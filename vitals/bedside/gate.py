@@ -20,15 +20,18 @@ class CuffGate:
     def __init__(self) -> None:
         self._spans: list[tuple[int, int]] = []
         self._open_us: int | None = None
+        self._most_us = 0
         self._end_us = 0
 
     def inflated(self, now_us: int) -> None:
         """The cuff begins to inflate, and nothing speaks against the gate."""
-        if self.holds(now_us):
+        if self.holds(now_us):  # again, before the hold after the last one was over
+            self._end_us = self._most_us
             return
         self._spans = [span for span in self._spans if span[1] > now_us - WINDOW_US]
         used_us = sum(to_us - max(from_us, now_us - WINDOW_US) for from_us, to_us in self._spans)
-        self._open_us, self._end_us = now_us, now_us + max(0, BUDGET_US - used_us)
+        self._open_us = now_us
+        self._most_us = self._end_us = now_us + max(0, BUDGET_US - used_us)
 
     def deflated(self, now_us: int) -> None:
         """The cuff is empty."""

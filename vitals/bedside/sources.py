@@ -22,6 +22,8 @@ STEPS: dict[str, tuple[float, float]] = {
     "pr": (30.0, 30.0),
 }
 """Channel -> (fall, rise) within `STEP_US` beyond which a value is questionable."""
+STEPPED_US = 30 * US
+"""A value that has stepped is questionable until it is back, at most this long."""
 PULSES = ("hr", "pr")
 DIFFER = 10.0
 """HR and PR that differ by more are not one patient's, or one is wrong."""
@@ -60,7 +62,8 @@ class Sources:
         self._source: dict[str, tuple[str, int]] = {}
         self._last: dict[str, Last] = {}
         self._recent: dict[str, deque[tuple[int, float]]] = {}
-        self._doubtful: dict[str, tuple[int, str]] = {}
+        self._stepped: dict[str, tuple[int, float]] = {}
+        self._doubtful: dict[str, tuple[int, int, str]] = {}
         self._differ_us: int | None = None
         self._cuff_pr: dict[str, Last] = {}
         self._cuffed: dict[str, int] = {}
@@ -122,16 +125,21 @@ class Sources:
         return numeric
 
     def facts(self) -> Iterator[Fact]:
-        """What looks wrong in the values that come."""
+        """What looks wrong in the values that come; nothing is said of values that do not."""
+        fresh_us = FRESH_US + self._slack_us
         if self._doubtful:
-            since_us = min(since for since, _ in self._doubtful.values())
-            words = sorted({f"{channel}: {why}" for channel, (_, why) in self._doubtful.items()})
-            yield Fact("doubtful", since_us, "Questionable " + ", ".join(words))
+            since_us = min(since for since, _, _ in self._doubtful.values())
+            until_us = max(last for _, last, _ in self._doubtful.values()) + fresh_us
+            words = sorted({f"{channel}: {why}" for channel, (*_, why) in self._doubtful.items()})
+            text = "Questionable " + ", ".join(words)
+            yield Fact("doubtful", since_us, text, until_us=until_us)
         if self._differ_us is not None:
             hr, pr = self._last["hr"].value, self._last["pr"].value
             # without the numbers of this second: they would make it another message each second
             side = "above" if hr > pr else "below"
-            yield Fact("hr-pr-differ", self._differ_us, f"HR is far {side} PR: check both sensors")
+            until_us = min(self._last[channel].at_us for channel in PULSES) + fresh_us
+            text = f"HR is far {side} PR: check both sensors"
+            yield Fact("hr-pr-differ", self._differ_us, text, until_us=until_us)
         if self._cuff_differs >= CUFF_TIMES:
             text = "Cuff's pulse is not the oximeter's: same patient?"
             yield Fact("cuff-pr-differs", self._cuff_differs_us, text)
@@ -143,15 +151,32 @@ class Sources:
         return than not in order or order.index(device) < order.index(than)
 
     def _step(self, now_us: int, channel: str, value: float) -> str:
+        """Why a value is implausible, `""` if it is not.
+
+        Moving hands make steps that no patient makes, and they last some seconds.
+        """
         if channel not in STEPS:
             return ""
         fall, rise = STEPS[channel]
         recent = self._recent.setdefault(channel, deque())
         while recent and now_us - recent[0][0] >= STEP_US:
             recent.popleft()
-        jumped = any(before - value > fall or value - before > rise for _, before in recent)
+        stepped = self._stepped.get(channel)
+        if stepped is not None:
+            from_us, before = stepped
+            back = before - value <= fall and value - before <= rise
+            if back or now_us - from_us >= STEPPED_US:
+                del self._stepped[channel]
+                recent.clear()  # what came in between is no measure for what follows
+        elif recent:
+            highest = max(before for _, before in recent)
+            lowest = min(before for _, before in recent)
+            if highest - value > fall:
+                self._stepped[channel] = (now_us, highest)
+            elif value - lowest > rise:
+                self._stepped[channel] = (now_us, lowest)
         recent.append((now_us, value))
-        return "implausible step" if jumped else ""
+        return "implausible step" if channel in self._stepped else ""
 
     def _doubt(self, now_us: int, numeric: Numeric, why: str) -> None:
         channel = numeric.channel
@@ -164,10 +189,10 @@ class Sources:
                 self.version += 1
             return
         words = ", ".join(sorted(flag.value.replace("_", " ") for flag in numeric.flags))
-        doubt = (known[0] if known else now_us, why or words or "the device doubts it")
-        if doubt != known:
-            self._doubtful[channel] = doubt
-            self.version += 1
+        goes_on = known is not None and now_us - known[1] <= FRESH_US + self._slack_us
+        since_us = known[0] if known is not None and goes_on else now_us
+        self._doubtful[channel] = (since_us, now_us, why or words or "the device doubts it")
+        self.version += 1
 
     def _differ(self, now_us: int) -> None:
         hr, pr = self.fresh("hr", now_us), self.fresh("pr", now_us)
@@ -176,7 +201,7 @@ class Sources:
             self._differ_us = None
         elif before is None:
             self._differ_us = now_us
-        if self._differ_us != before:
+        if before is not None or self._differ_us is not None:
             self.version += 1
 
     def _cuff_rate(self, now_us: int, numeric: Numeric, value: float) -> None:

@@ -122,13 +122,15 @@ class Tick:
 class Resume:
     """The station was restarted in mid-session: the session goes on with what was recorded.
 
-    `alarms` are the last recorded states, `due` the readings that are no longer owed.
+    `alarms` are the last recorded states, `due` the readings that are no longer owed, `measured`
+    the values before the dose, which the baseline is made of.
     """
 
     at_us: int
     session: Session
     alarms: tuple[Alarm, ...] = ()
     due: tuple[Due, ...] = ()
+    measured: tuple[Numeric, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

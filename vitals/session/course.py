@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from vitals.alarms.technical import Fact
-from vitals.model import Alarm, Due, Priority, Session
+from vitals.model import Due, Numeric, Priority, Resume, Session
 from vitals.session import schedule
 from vitals.session.baseline import Baseline
 from vitals.session.due import REPEAT, DueList
@@ -29,6 +29,7 @@ class Course:
         marked_us: when the dose was marked, which may be later than it was given.
         back_us: when the patient came back to the monitor.
         phase_end_us: when the next phase begins by itself.
+        expired: whether the time off the monitor has run out.
     """
 
     def __init__(self, session: Session) -> None:
@@ -40,12 +41,15 @@ class Course:
         self.marked_us = 0
         self.back_us = 0
         self.phase_end_us: int | None = None
+        self.expired = False
         self._repeats = Repeats()
+        self._pressure: dict[str, Numeric] = {}
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is said of devices: off the monitor, or finished."""
-        return self.session.off_since_us is not None or self.session.finished_us is not None
+        """Whether nothing is said of devices: off the monitor, until that runs out, or finished."""
+        off = self.session.off_since_us is not None and not self.expired
+        return off or self.session.finished_us is not None
 
     def dosed(self, dose_us: int, marked_us: int) -> Session:
         """The dose starts the clocks, at `marked_us` perhaps later than it was given."""
@@ -78,12 +82,38 @@ class Course:
             self.phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
         return replace(session, phase=name)
 
+    @property
+    def expires_us(self) -> int | None:
+        """When the time off the monitor runs out, None if it does not, or has."""
+        return None if self.expired else self.session.off_until_us
+
+    def expire(self, at_us: int) -> None:
+        """It has run out: what speaks of devices counts from now on."""
+        self.expired = True
+        self.back_us = at_us
+
     def on_monitor(self, now_us: int) -> Session:
         """The session with its patient on the monitor again."""
         self.back_us = now_us
         return replace(
             self.session, off_since_us=None, off_until_us=None, off_reason="", off_extended=False
         )
+
+    def pressure(self, numeric: Numeric) -> tuple[float, float] | None:
+        """Systolic and diastolic once both of a determination have come, in whatever order."""
+        if numeric.channel not in ("nibp_sys", "nibp_dia") or numeric.value is None:
+            return None
+        self._pressure = {
+            channel: known
+            for channel, known in self._pressure.items()
+            if (known.device, known.at_us) == (numeric.device, numeric.at_us)
+        }
+        self._pressure[numeric.channel] = numeric
+        sys, dia = self._pressure.get("nibp_sys"), self._pressure.get("nibp_dia")
+        if sys is None or dia is None or sys.value is None or dia.value is None:
+            return None
+        self._pressure = {}
+        return sys.value, dia.value
 
     def repeat(self, at_us: int, severity: Priority | None) -> list[Due]:
         """A reading that is out is taken again soon; one that is clear ends that."""
@@ -95,9 +125,11 @@ class Course:
         what, due_us = planned
         return self.due.add([Due(self.session.room, what, due_us, label="Repeat BP")])
 
-    def resume(self, now_us: int, due: Iterable[Due], alarms: Iterable[Alarm]) -> None:
+    def resume(self, now_us: int, resume: Resume) -> None:
         """Goes on after a restart with what was recorded."""
         session = self.session
+        for numeric in resume.measured:
+            self.baseline.add(numeric)
         if session.dose_us is not None:
             self.marked_us = session.dose_us
             self.due.add(schedule.after_dose(session.room, session.route, session.dose_us))
@@ -106,9 +138,9 @@ class Course:
             name = schedule.later(session.phase, by_time)
             self.phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
             self.session = replace(session, phase=name)
-        self.due.restore(due)
+        self.due.restore(resume.due)
         self._repeats.resume(sum(item.what.startswith(REPEAT) for item in self.due))
-        for alarm in alarms:
+        for alarm in resume.alarms:
             if alarm.rule == "symptom" and alarm.condition == "active":
                 since_us = alarm.onset_us or now_us
                 self.symptom = Fact("symptom", since_us, alarm.text, by=alarm.entered_by)

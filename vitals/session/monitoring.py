@@ -127,6 +127,7 @@ def _extend_off_monitor(room: Room, now_us: int, command: Command) -> list[Outpu
         raise Refused("the patient is on the monitor")
     if session.off_extended:
         raise Refused("it was extended once already; connect the patient")
+    room.off_monitor()
     off = replace(session, off_until_us=now_us + round(OFF_S * US), off_extended=True)
     return room.change(now_us, off, "off monitor extended", command.actor.name)
 

@@ -25,7 +25,7 @@ class BackOnMonitor:
         self._lost = False
 
     def lost(self, channel: str) -> None:
-        """A device says that it has no value."""
+        """A device says that it has no value, or that it doubts it."""
         if channel in _AWAITED:
             self._since_us, self._lost = None, True
 
