@@ -97,7 +97,8 @@ class Room:
         self._looked = 0
         self._restored = Restored()
         self._results: dict[str, Result] = {}
-        self._dirty = self._lost = False
+        self._dirty = False
+        self._lost_us: int | None = None
 
     @property
     def setup(self) -> RoomSetup:
@@ -221,12 +222,13 @@ class Room:
         if course is None:
             unattended = bed.unattended()
             return list(self._engine.technical(now_us, [unattended] if unattended else []))
-        mattered = (
-            self._engine.waiting(("spo2", "pr", "hr"))
-            or self._engine.alarm("signal-lost").level > 0
-        )
-        loss = bed.loss(now_us, mattered)
-        self._lost = loss is not None
+        loss = bed.loss(now_us, self._engine.waiting(("spo2", "pr", "hr")))
+        if loss is not None:
+            # Once it is SIGNAL LOST, this very loss stays that, whatever explains it later.
+            known = self._engine.alarm("signal-lost").level > 0
+            if known and loss.since_us == self._lost_us:
+                loss = replace(loss, mattered=True)
+        self._lost_us = loss.since_us if loss else None
         room = room_facts(course, bed, loss, self._store, self._unheard_us, self._slack_us)
         started_us = course.session.started_us
         present = [
@@ -281,7 +283,7 @@ class Room:
                 course.back.lost(numeric.channel)
             elif course.back.good(now_us, numeric.channel):
                 outputs += self.on_monitor(now_us, "")
-        if self._lost or bed.sources.version != self._looked:
+        if self._lost_us is not None or bed.sources.version != self._looked:
             self._looked, self._dirty = bed.sources.version, True
         return outputs
 

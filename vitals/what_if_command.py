@@ -136,8 +136,8 @@ def _notes(found: WhatIf) -> Iterator[str]:
     yield (
         "People's acts are replayed as they were (acknowledgements, pauses, rules off, limits of "
         "one patient);\nwhat they would have done instead is not predicted, and how long an alarm "
-        "sounds hangs on it.\nBlood pressures are those that were taken, repeats those that were "
-        "asked for."
+        "sounds depends on that.\nBlood pressures are those that were taken, repeats those that "
+        "were asked for."
     )
     alone = found.all.would_be.unanswered - found.all.were.unanswered
     if alone > 0:

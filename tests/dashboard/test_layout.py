@@ -79,7 +79,8 @@ def test_eight_rooms_on_a_wall_screen_have_numerals_of_96_px_and_more(
     for channel in ("spo2", "pr", "nibp_sys", "nibp_dia"):
         number = page.locator(f'.tile[data-room="room-1"] [data-channel="{channel}"]')
         assert number.evaluate(SIZE_OF) >= 96, channel
-    page.locator(".banner-sound").click()
+    page.get_by_role("button", name="Arm sound").click()
+    page.get_by_role("button", name="I heard it").click()
     expect(page.locator(".banner-sound")).to_be_hidden()
     first = page.locator('.tile[data-room="room-1"]')
     assert first.locator(".alarm-text").first.evaluate(SIZE_OF) >= 47

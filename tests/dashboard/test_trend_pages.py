@@ -146,6 +146,7 @@ def test_a_new_session_starts_with_an_empty_trend(long_session: Any, open_page: 
     expect(page.locator(".chart .empty")).to_have_text("No session: no trend.")
     station.publish(session("room-1", station.now_us, None, id="s-new", dose_us=None))
     station.numeric("room-1", "spo2", 97)
+    eventually(page, lambda: page.evaluate("Boolean(kv.model.rooms.get('room-1').session)"))
     eventually(page, lambda: page.evaluate(f"{FIGURE}.data.length") == 2)
     assert page.evaluate(f"{FIGURE}.layout.xaxis.range") == [0, 30]
 

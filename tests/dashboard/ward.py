@@ -18,6 +18,7 @@ import uvicorn
 from dashboard import server
 from dashboard.cli_commands import listen
 from vitals import wire
+from vitals.audience import AudienceCount
 from vitals.clock import Clock
 from vitals.feed import FeedServer
 from vitals.hub import Hub
@@ -49,6 +50,7 @@ class Station:
         self.answering = True
         self.recording = True
         self.beating = True
+        self.audience = AudienceCount()
         self._down_s = 0.0
         self._done: dict[str, wire.ResultMsg] = {}
         self._loop = asyncio.new_event_loop()
@@ -63,6 +65,16 @@ class Station:
         self._thread.start()
         assert self._up.wait(DEADLINE_S)
         return self
+
+    @property
+    def armed(self) -> int:
+        """Pages with armed sound, as every page is told."""
+        return self.audience.armed(time.monotonic())
+
+    @property
+    def pages(self) -> int:
+        """Open pages, armed or not."""
+        return self.audience.pages(time.monotonic())
 
     def hang_up(self, seconds: float) -> None:
         """Ends the feed for a while, as a station that dies and is started again."""
@@ -108,11 +120,53 @@ class Station:
 
     def _carry_out(self, message: wire.CommandMsg) -> None:
         (room,) = [room for room in self.hub.snapshot().rooms if room.id == message.room]
-        if message.kind == "acknowledge":
-            for alarm in room.alarms:
-                if alarm.rule == message.args["rule"]:
+        args, now = message.args, self.now_us
+        for alarm in room.alarms:
+            if "rule" in args and alarm.rule != args["rule"]:
+                continue
+            match message.kind:
+                case "acknowledge":
                     alarm.acked_by, alarm.sounding = message.name, False
-                    self.hub.publish(alarm)
+                case "pause_audio" if alarm.sounding:
+                    alarm.signal, alarm.signal_until_us = "paused", now + 120 * US
+                    alarm.sounding = False
+                case "resume_audio" if alarm.signal == "paused":
+                    alarm.signal, alarm.signal_until_us, alarm.sounding = "on", None, True
+                case "rule_off":
+                    alarm.rule_state, alarm.rule_until_us = "off", now + 900 * US
+                    alarm.rule_by, alarm.rule_reason = message.name, args["reason"]
+                    alarm.sounding = False
+                case "rule_on":
+                    alarm.rule_state, alarm.rule_until_us = "enabled", None
+                    alarm.sounding = alarm.condition == "active"
+                case _:
+                    continue
+            self.hub.publish(alarm)
+        if room.session is not None and self._enter(room.session, message):
+            self.hub.publish(room.session)
+        if message.kind == "symptom":
+            said = f"SYMPTOM: {args['text']}"
+            more = {"channel": "", "side": "technical", "value": None, "limit": None, "text": said}
+            self.hub.publish(alarm_of(message, now, more))
+
+    def _enter(self, session: wire.SessionMsg, message: wire.CommandMsg) -> bool:
+        """What a command changes of the session; False for nothing."""
+        args, now = message.args, self.now_us
+        match message.kind:
+            case "off_monitor":
+                session.off_since_us, session.off_reason = now, args["reason"]
+                session.off_until_us = now + (180 if args.get("battery") else 600) * US
+            case "extend_off_monitor":
+                session.off_until_us, session.off_extended = now + 600 * US, True
+            case "on_monitor":
+                session.off_since_us = session.off_until_us = None
+            case "arms":
+                session.same_arm = args["same"]
+            case "confirm_own_alarm":
+                session.own_alarm_by = {**session.own_alarm_by, args["device"]: message.name}
+            case _:
+                return False
+        return True
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -125,13 +179,22 @@ class Station:
         self._stopped, self._hung_up = asyncio.Event(), asyncio.Event()
         while not self._stopped.is_set():
             feed = FeedServer(
-                self.hub, self.path, "ward", "test", self.clock, self.mode, self._on_command
+                self.hub,
+                self.path,
+                "ward",
+                "test",
+                self.clock,
+                self.mode,
+                self._on_command,
+                lambda web, armed, pages: self.audience.heard(web, armed, pages, time.monotonic()),
+                self.audience.gone,
             )
             async with feed:
                 self._up.set()
                 while not self._hung_up.is_set():
                     if self.beating:
-                        self.hub.publish(wire.BeatMsg(now_us=self.now_us, recording=self.recording))
+                        beat = {"recording": self.recording, "armed": self.armed}
+                        self.hub.publish(wire.BeatMsg(now_us=self.now_us, **beat))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._hung_up.wait(), 0.5)
             self._hung_up.clear()
@@ -229,6 +292,12 @@ def alarm(room_id: str, rule: str = "spo2-low", **more: Any) -> wire.AlarmMsg:
         **more,
     }
     return wire.AlarmMsg(room=room_id, rule=rule, **more)
+
+
+def alarm_of(message: wire.CommandMsg, at_us: int, more: dict[str, Any]) -> wire.AlarmMsg:
+    """The alarm that a person has raised, silent on that person's own page."""
+    entered = {"entered_by": message.name, "onset_us": at_us, "raised_us": at_us}
+    return alarm(message.room, message.kind, **entered, **more)
 
 
 def now_us() -> int:

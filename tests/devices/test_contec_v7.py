@@ -64,8 +64,32 @@ def test_numerics_come_once_a_second_and_at_once_on_change() -> None:
     events = feed(decoder, [("", quarter())] * 40)
     assert len([n for n in numerics(events) if n.channel == "pr"]) == 10
     assert len(waveforms(events)) == 40
-    one_frame = quarter(Flag.SENSOR_OFF)[:9]
-    assert notices(feed(decoder, [("", one_frame)])) == [("sensor_off", True)]
+    assert notices(feed(decoder, [("", quarter(Flag.SENSOR_OFF)[:18])])) == [("sensor_off", True)]
+
+
+def test_a_change_counts_from_the_second_frame_that_shows_it() -> None:
+    decoder = DRIVER.decoder("bed-1")
+    on, off = quarter()[:9], quarter(Flag.SENSOR_OFF)[:9]
+    assert len(feed(decoder, [("", on + off + on + off)])) == 3
+    assert notices(feed(decoder, [("", off)])) == [("sensor_off", True)]
+    assert notices(feed(decoder, [("", on + on)])) == [("sensor_off", False)]
+
+
+@pytest.mark.parametrize("place", range(1, 9))
+@pytest.mark.parametrize("kept", [0, 2], ids=["lost", "doubled"])
+def test_a_lost_or_doubled_byte_shows_no_rate_as_saturation(place: int, kept: int) -> None:
+    frame = quarter(pr=57, spo2=98, pi=2.5)[:9]
+    damaged = frame[:place] + frame[place : place + 1] * kept + frame[place + 1 :]
+    for before in range(1, 63):  # also where the next value of the second would be due
+        decoder = DRIVER.decoder("bed-1")
+        events = feed(decoder, bytewise(frame * before + damaged + frame * 70))
+        assert {(n.channel, n.value) for n in numerics(events)} <= {
+            ("pr", 57),
+            ("spo2", 98),
+            ("pi", 2.5),
+        }
+        assert notices(events) == []
+        assert decoder.rejected == 1
 
 
 def test_wave_is_cut_into_quarter_seconds() -> None:

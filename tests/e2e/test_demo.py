@@ -74,7 +74,7 @@ def test_a_desaturation_rings_in_time_and_an_acknowledgement_is_seen_by_all(
     (session,) = [s for s in clinic.reader.sessions() if s.session.room == "room-1"]
     rows = clinic.reader.audit_by_kind(session.session.id, ["alarm"])
     low = [row for row in rows if row.body["rule"] == "spo2-low"]
-    active = next(r for r in low if r.body["after"]["level"] == 1)
+    active = next(r for r in low if r.body["after"]["priority"] == "high")
     series = clinic.reader.numerics(session.session.id, "spo2")
     columns = zip(series.at_us.tolist(), series.value.tolist(), series.device, strict=True)
     before = [

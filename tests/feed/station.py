@@ -24,9 +24,23 @@ class Station:
         self.done: list[str] = []
         self.asked: list[wire.CommandMsg] = []
         self.deaf = False
+        self.audience: list[tuple[int, int]] = []
+        self.connections: set[object] = set()
         self.server = FeedServer(
-            self.hub, path, "clinic-a", "build-1", ManualClock(), "test", self.on_command
+            self.hub,
+            path,
+            "clinic-a",
+            "build-1",
+            ManualClock(),
+            "test",
+            self.on_command,
+            self.on_audience,
+            self.connections.discard,
         )
+
+    def on_audience(self, connection: object, armed: int, pages: int) -> None:
+        self.connections.add(connection)
+        self.audience.append((armed, pages))
 
     def on_command(self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]) -> None:
         self.asked.append(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devices import registry
 from devices.driver import Chunk, Event
-from simulators.faults import ByteFault
+from simulators.faults import LineFault
 from simulators.monitor import SimulatedMonitor
 from simulators.patient import Patient
 from vitals.model import Notice, Numeric
@@ -13,7 +13,7 @@ from vitals.model import Notice, Numeric
 class Bed:
     """One patient, some monitors, and a decoder for each."""
 
-    def __init__(self, patient: Patient, *drivers: str, faults: tuple[ByteFault, ...] = ()) -> None:
+    def __init__(self, patient: Patient, *drivers: str, faults: tuple[LineFault, ...] = ()) -> None:
         self.patient = patient
         self.monitors = [
             SimulatedMonitor(registry.get(name), patient, seed=i, faults=faults)

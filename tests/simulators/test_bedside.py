@@ -14,6 +14,7 @@ from devices.driver import Chunk
 from simulators.bedside import LONGEST_S, Bedside
 from simulators.endpoints import Endpoint, PtyEndpoint
 from simulators.events import Event
+from simulators.faults import BANNER, LineFault
 from simulators.monitor import SimulatedMonitor
 from simulators.patient import Patient
 from simulators.scenario import Scenario
@@ -231,3 +232,55 @@ def test_a_scenario_unplugs_a_real_terminal(ending: list[Endpoint], until: Until
     assert end._ends is None
     bed.advance(1.0)
     assert end._ends is not None
+
+
+def test_two_monitors_change_their_places_and_back() -> None:
+    bed, (left, right) = bedside("nonin-df2", "masimo-ascii1")
+    bed.advance(2)
+    assert left.sent.startswith(b"\x01")
+    assert right.sent.endswith(b"\r\n")
+    bed.swap()
+    left.sent = right.sent = b""
+    bed.advance(2)
+    assert left.sent.endswith(b"\r\n")
+    assert b"SPO2" not in right.sent
+    bed.swap()
+    assert left.monitor.name == "nonin-df2"
+
+
+def test_monitors_are_swapped_about_as_often_as_asked_and_it_is_logged() -> None:
+    said: list[str] = []
+    bed, _ = bedside(
+        "nonin-df1",
+        "nonin-df8",
+        "masimo-ascii1",
+        swaps_per_minute=6,
+        log=lambda at_s, monitor, what, data: said.append(what),
+    )
+    for _ in range(6000):
+        bed.advance(0.1)
+    swaps = [what for what in said if what.startswith("swapped with ")]
+    assert len(swaps) == pytest.approx(60, rel=0.4)
+    assert len(set(swaps)) == 3
+
+
+def test_a_plug_that_a_fault_takes_out_comes_back() -> None:
+    patient = Patient(2)
+    faults = [LineFault("replug", 4)]
+    monitor = SimulatedMonitor(registry.get("nonin-df2"), patient, faults=faults)
+    end = FakeEnd(monitor)
+    bed = Bedside(patient, [end])
+    for _ in range(12_000):
+        bed.advance(0.01)
+    assert end.history[:4] == ["unplug", "replug", "unplug", "replug"]
+
+
+def test_a_monitor_that_reboots_forgets_that_it_was_started() -> None:
+    patient = Patient(2)
+    faults = [LineFault("reboot", 10)]
+    monitor = SimulatedMonitor(registry.get("contec-v7"), patient, faults=faults)
+    monitor.receive(b"\x7d\x81\xa1" + b"\x80" * 6)
+    sent = [monitor.advance(0.1) for _ in range(600)]
+    rebooted = next(i for i, piece in enumerate(sent) if BANNER in piece)
+    assert rebooted > 5
+    assert set(sent[rebooted + 1 :]) == {b""}

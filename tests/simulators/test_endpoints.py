@@ -146,6 +146,13 @@ class TestPty:
             pty.write(b"back")
             assert read(port, 4) == b"back"
 
+    def test_a_replugged_terminal_is_another_one(self, pty: PtyEndpoint) -> None:
+        for _ in range(20):
+            before = os.readlink(pty.path)
+            pty.unplug()
+            pty.replug()
+            assert os.readlink(pty.path) != before
+
     def test_plugging_twice_changes_nothing(self, pty: PtyEndpoint) -> None:
         target = os.readlink(pty.path)
         pty.replug()

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simulators.faults import KINDS, NAMES, STALL_S, ByteFault, Line
+from simulators.faults import (
+    BANNER,
+    BREAK_OFF_S,
+    LINE_ENDS,
+    NAMES,
+    REBOOT_S,
+    REPLUG_S,
+    SPEEDS,
+    STALL_S,
+    WRONG_BAUD_S,
+    Line,
+    LineFault,
+    at_wrong_baud,
+)
 from vitals.errors import ConfigError
 
 SENT = bytes(range(1, 101))
+LASTING = {
+    "half-packet": BREAK_OFF_S,
+    "wrong-baud": WRONG_BAUD_S,
+    "stall": STALL_S,
+    "reboot": REBOOT_S,
+    "replug": REPLUG_S,
+}
 
 
 def carried(
     kind: str, *, seed: int = 1, per_minute: float = 60.0, minutes: int = 10
 ) -> list[bytes]:
-    line = Line([ByteFault(kind, per_minute)], seed=seed)
+    line = Line([LineFault(kind, per_minute)], seed=seed)
     return [line.carry(SENT, 0.1) for _ in range(minutes * 600)]
 
 
@@ -28,11 +50,11 @@ def test_a_good_line_changes_nothing() -> None:
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_same_seed_gives_the_same_damage(kind: str) -> None:
-    assert carried(kind, seed=4) == carried(kind, seed=4)
-    assert carried(kind, seed=4) != carried(kind, seed=5)
+    assert carried(kind, seed=4, minutes=1) == carried(kind, seed=4, minutes=1)
+    assert carried(kind, seed=4, minutes=1) != carried(kind, seed=5, minutes=1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [name for name in NAMES if name not in LASTING])
 def test_a_fault_strikes_about_as_often_as_asked(kind: str) -> None:
     struck = len(damaged(carried(kind, per_minute=12, minutes=60)))
     assert struck == pytest.approx(12 * 60, rel=0.12)
@@ -65,10 +87,78 @@ def test_noise_is_put_in_between() -> None:
         assert any(piece[:i] + piece[i + more :] == SENT for i in range(len(SENT) + 1))
 
 
-def test_half_a_packet_is_its_beginning() -> None:
-    for piece in damaged(carried("half-packet")):
-        assert len(piece) < len(SENT)
-        assert SENT.startswith(piece)
+def stretches(kind: str) -> list[list[bytes]]:
+    """What was damaged without a pause in 40 minutes, but for strikes that met."""
+    found: list[list[bytes]] = [[]]
+    for piece in carried(kind, per_minute=2, minutes=40):
+        if piece != SENT:
+            found[-1].append(piece)
+        elif found[-1]:
+            found.append([])
+    return [stretch for stretch in found[:-1] if len(stretch) * 0.1 < LASTING[kind] + 0.21]
+
+
+@pytest.mark.parametrize("kind", LASTING)
+def test_what_lasts_lasts_so_long_and_strikes_as_often_as_asked(kind: str) -> None:
+    found = stretches(kind)
+    assert len(found) == pytest.approx(2400 / (30 + LASTING[kind]), rel=0.4)
+    lengths = [len(stretch) * 0.1 for stretch in found]
+    assert lengths == pytest.approx([LASTING[kind]] * len(found), abs=0.21)
+
+
+def test_half_a_packet_is_its_beginning_and_the_rest_is_lost() -> None:
+    for first, *rest in stretches("half-packet"):
+        assert len(first) < len(SENT)
+        assert SENT.startswith(first)
+        assert set(rest) == {b""}
+
+
+def test_a_device_that_reboots_says_so_and_falls_silent() -> None:
+    for first, *rest in stretches("reboot"):
+        assert first.endswith(BANNER)
+        assert SENT.startswith(first.removesuffix(BANNER))
+        assert set(rest) == {b""}
+
+
+def test_a_plug_that_is_out_carries_nothing() -> None:
+    line = Line([LineFault("replug", 1)], seed=2)
+    states = []
+    for _ in range(6000):
+        piece = line.carry(SENT, 0.1)
+        assert line.unplugged == (piece == b"")
+        states.append(line.unplugged)
+    assert 0 < sum(states) < 2000
+
+
+def test_line_ends_change_and_nothing_else() -> None:
+    text = b"one\r\ntwo\r\nthree\r\n"
+    line = Line([LineFault("line-ends", 6000)], seed=1)
+    seen = {line.carry(text, 1.0) for _ in range(200)}
+    assert seen == {text.replace(b"\r\n", end) for end in LINE_ENDS}
+
+
+@given(st.binary(max_size=50))
+def test_at_the_right_speed_every_byte_is_read(data: bytes) -> None:
+    assert at_wrong_baud(data, 1.0) == data
+
+
+@given(st.binary(min_size=20, max_size=60), st.sampled_from(SPEEDS))
+def test_at_another_speed_there_are_no_more_bytes_than_bits_allow(data: bytes, bit: float) -> None:
+    heard = at_wrong_baud(data, bit)
+    assert len(heard) <= len(data) * 10 / (9 * bit) + 1
+
+
+def test_known_bytes_at_half_the_speed() -> None:
+    assert at_wrong_baud(b"\x00", 0.5) == b"\x00"
+    assert at_wrong_baud(b"\xff", 0.5) == b"\xfe"
+    # and at twice: 55 is a square wave, of which it sees every other bit
+    assert at_wrong_baud(b"\x55", 2.0) == b"\xff"
+
+
+def test_reboots_are_counted() -> None:
+    line = Line([LineFault("reboot", 60)], seed=2)
+    pieces = [line.carry(SENT, 0.1) for _ in range(6000)]
+    assert line.reboots == sum(BANNER in piece for piece in pieces) > 50
 
 
 def test_a_stall_holds_everything_and_then_bursts() -> None:
@@ -83,14 +173,14 @@ def test_a_stall_holds_everything_and_then_bursts() -> None:
 
 
 def test_a_fault_waits_for_something_to_damage() -> None:
-    line = Line([ByteFault("bit-flip", 60)], seed=1)
+    line = Line([LineFault("bit-flip", 60)], seed=1)
     assert {line.carry(b"", 0.1) for _ in range(600)} == {b""}
     assert line.carry(SENT, 0.1) != SENT
 
 
 def test_unknown_faults_and_rates_are_refused() -> None:
     with pytest.raises(ConfigError, match='did you mean "bit-flip"'):
-        ByteFault("bit-flips")
+        LineFault("bit-flips")
     for rate in (0, -1, 6001, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="times a minute"):
-            ByteFault("noise", rate)
+            LineFault("noise", rate)

@@ -104,7 +104,12 @@ def test_the_scenario_may_be_a_file_and_the_line_bad(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ("nonin-df", 'did you mean "nonin-df2"'),
+        ("nonin-asci", 'did you mean "nonin-ascii"'),
+        ("hl7-oru", "name its port with --tcp"),
+        ("hl7-oru --pty x", "name its port with --tcp"),
+        ("hl7-oru --tcp no.such.host.invalid:2575", "there is no host"),
+        ("nonin-df2 --fault swap", "`vitals demo` has them"),
+        ("nonin-df2 --fault reboot:0", "times a minute"),
         ("nonin-df2 --scenario desaturatio", 'did you mean "desaturation"'),
         ("nonin-df2 --scenario none.toml", "cannot be read"),
         ("nonin-df2 --tcp nowhere", "HOST:PORT"),
@@ -139,7 +144,7 @@ def test_a_bluetooth_monitor_is_refused(
     with pytest.raises(SystemExit) as left:
         main(["simulate", "some-ble"])
     assert left.value.code == 2
-    assert "no serial monitor" in capsys.readouterr().err
+    assert "no monitor with a cable" in capsys.readouterr().err
 
 
 def test_what_fails_later_leaves_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
