@@ -2,7 +2,8 @@
 
 Down: `hello` first, a snapshot, then whatever is new; an empty frame every second of silence, so
 that a page can tell a quiet server from a dead one. Up: `command`, answered to this page alone,
-and `waves`, the rooms whose waveforms the page draws.
+`waves`, the rooms whose waveforms the page draws, and `sound`, whether an alarm would be heard
+there, which the station is told.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -29,6 +31,8 @@ MOST_AT_ONCE = 16
 """Commands of one page that may wait for an answer."""
 NAME_LENGTH = 40
 BAD_MESSAGE = 4400
+UNHEARD_S = 6.0
+"""A page says every 2 s whether its sound is armed; one that is silent for so long is not."""
 
 
 class Waves(msgspec.Struct, tag_field="t", tag="waves", kw_only=True):
@@ -37,13 +41,32 @@ class Waves(msgspec.Struct, tag_field="t", tag="waves", kw_only=True):
     rooms: list[str]
 
 
+class Sound(msgspec.Struct, tag_field="t", tag="sound", kw_only=True):
+    """Up: whether an alarm would be heard at this page, and why not."""
+
+    armed: bool
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Ear:
+    """What a page last said of its sound; `heard_ns` is `boottime_ns`."""
+
+    armed: bool = False
+    heard_ns: int = 0
+
+    def hears(self, now_ns: int) -> bool:
+        """Whether an alarm is heard there now, as far as anybody can tell."""
+        return self.armed and now_ns - self.heard_ns <= UNHEARD_S * 1e9
+
+
 class Unanswered(wire.ResultMsg, tag="result", kw_only=True):
     """No answer came: the page keeps the command's id, so that pressing again is harmless."""
 
     unanswered: bool = True
 
 
-_decode_up = msgspec.json.Decoder(wire.CommandMsg | Waves).decode
+_decode_up = msgspec.json.Decoder(wire.CommandMsg | Waves | Sound).decode
 
 
 def clean_name(name: str) -> str:
@@ -62,6 +85,7 @@ class Live:
 
     Attributes:
         clients: pages that are connected now.
+        armed: of these, where an alarm is heard.
         counts: frames and bytes sent, messages dropped, commands by outcome.
     """
 
@@ -71,12 +95,22 @@ class Live:
         self._follower = follower
         self._clock = clock
         self._build = build
-        self._boxes: set[Mailbox] = set()
+        self._boxes: dict[Mailbox, Ear] = {}
 
     @property
     def clients(self) -> int:
         """Pages that are connected now."""
         return len(self._boxes)
+
+    @property
+    def armed(self) -> int:
+        """Pages where an alarm is heard now."""
+        now_ns = boottime_ns()
+        return sum(ear.hears(now_ns) for ear in self._boxes.values())
+
+    def audience(self) -> wire.AudienceMsg:
+        """What the station must know of the pages here."""
+        return wire.AudienceMsg(armed=self.armed, pages=self.clients)
 
     @property
     def dropped(self) -> int:
@@ -87,7 +121,8 @@ class Live:
         """Serves one page until it leaves."""
         await ws.accept()
         box = self._hub.subscribe(rooms_of(ws.query_params.get("waves", "")))
-        self._boxes.add(box)
+        self._boxes[box] = Ear()
+        self._follower.audience_changed()
         try:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(self._send(ws, box), name="live-send")
@@ -95,7 +130,8 @@ class Live:
                 sending.cancel()
         finally:
             self._hub.unsubscribe(box)
-            self._boxes.discard(box)
+            del self._boxes[box]
+            self._follower.audience_changed()
             self.counts["dropped"] += box.dropped
 
     async def _send(self, ws: WebSocket, box: Mailbox) -> None:
@@ -141,6 +177,8 @@ class Live:
                     return
                 if isinstance(message, Waves):
                     box.rooms_with_waves = frozenset(message.rooms)
+                elif isinstance(message, Sound):
+                    self._sound(self._boxes[box], message.armed)
                 elif len(waiting) >= MOST_AT_ONCE:
                     error = "too many commands are waiting for an answer; wait a moment"
                     box.post(wire.ResultMsg(id=message.id, ok=False, error=error))
@@ -152,6 +190,13 @@ class Live:
             return
         finally:
             _cancel(waiting)
+
+    def _sound(self, ear: Ear, armed: bool) -> None:
+        now_ns = boottime_ns()
+        changed = armed != ear.hears(now_ns)
+        ear.armed, ear.heard_ns = armed, now_ns
+        if changed:
+            self._follower.audience_changed()
 
     async def _command(self, message: wire.CommandMsg, box: Mailbox) -> None:
         message.role = ROLE

@@ -30,6 +30,7 @@ def render(
     counts, beat = live.counts, clock.beat
     rows: tuple[_Row, ...] = (
         ("live_clients", "gauge", "Pages that are connected.", live.clients),
+        ("live_armed", "gauge", "Of these, with armed sound.", live.armed),
         ("live_frames_total", "counter", "Frames sent to pages.", counts["frames"]),
         ("live_bytes_total", "counter", "Bytes sent, before deflate.", counts["bytes"]),
         ("dropped_messages_total", "counter", "Messages slow pages missed.", live.dropped),

@@ -70,6 +70,7 @@ def create(feed_file: Path, store: Path, on_death: Callable[[str], None]) -> Web
         tasks = [
             _task(follower.run(), "follower", on_death),
             _task(clock.follow(hub), "station clock", on_death),
+            _task(follower.tell_audience(live.audience), "audience", on_death),
         ]
         await _warm_up(server)
         gate.policy = content_policy(pages.csp_hashes())

@@ -424,7 +424,7 @@ class Room:
     def on_monitor(self, now_us: int, actor: str) -> list[Output]:
         """The patient is on the monitor again."""
         was = self._open.session
-        self._asking.wanted = True
+        self._asking.wanted = self._dirty = True
         self._bed.await_from(now_us)
         body = {"off_since_us": was.off_since_us, "reason": was.off_reason}
         return self.change(now_us, self._open.on_monitor(now_us), "on monitor", actor, body)

@@ -139,6 +139,11 @@ def _notes(found: WhatIf) -> Iterator[str]:
         "sounds depends on that.\nBlood pressures are those that were taken, repeats those that "
         "were asked for."
     )
+    if found.skipped:
+        yield (
+            "A session with alarms is skipped more easily than a quiet one: the rest may be "
+            "quieter than all."
+        )
     alone = found.all.would_be.unanswered - found.all.were.unanswered
     if alone > 0:
         yield (

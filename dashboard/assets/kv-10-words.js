@@ -23,6 +23,8 @@
     low: { rank: 1, word: "LOW", mark: "!" },
     info: { rank: 0, word: "NOTE", mark: "i" },
   };
+  /** An alarm that is shown and does not call: its own shape, whatever its priority. */
+  kv.HOLD = { word: "HOLD", mark: "?" };
   kv.rank = (priority) => (kv.PRIORITIES[priority] || kv.PRIORITIES.info).rank;
 
   kv.PHASES = {
@@ -77,6 +79,8 @@
       const s = Math.max(0, Math.floor(seconds));
       return Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0");
     },
+    /** What is left of a time that ends: "03:10". */
+    countdown: (seconds) => kv.words.clock(seconds + 0.999).padStart(5, "0"),
     /** Hours and minutes, as of the dose clock: "0:42". */
     hours(seconds) {
       const minutes = Math.floor(Math.abs(seconds) / 60);
@@ -104,6 +108,13 @@
       if (mark.kind === "mark") return mark.text;
       const text = mark.kind === "phase" ? kv.words.phase(mark.text) : mark.text;
       return mark.kind.replaceAll("_", " ") + (text ? ": " + text : "");
+    },
+    /** "OFF MONITOR 03:10" while a patient is, else "". */
+    off(session, nowUs) {
+      if (!session || session.off_since_us === null) return "";
+      const known = nowUs !== null && session.off_until_us !== null;
+      const left = known ? kv.words.countdown((session.off_until_us - nowUs) / kv.US) : "";
+      return "OFF MONITOR " + left;
     },
     short: (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text),
     /** What is owed: {text, state}. */

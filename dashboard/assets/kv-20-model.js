@@ -135,12 +135,37 @@
     }
   };
 
-  /** Alarms of a room that are to be seen: worst first, unacknowledged before acknowledged. */
+  const here = (room) => [...room.alarms.values()].filter((alarm) => SHOWN.includes(alarm.condition));
+  // Worst first: what is compared, in this order; the larger one comes first.
+  const URGENCY = [
+    (alarm) => kv.rank(alarm.priority),
+    (alarm) => (alarm.silent ? 0 : 1),
+    (alarm) => (alarm.acked_by ? 0 : 1),
+    (alarm) => (alarm.side === "technical" ? 0 : 1),
+    (alarm) => alarm.onset_us || 0,
+  ];
+  function byUrgency(a, b) {
+    for (const of of URGENCY) if (of(a) !== of(b)) return of(b) - of(a);
+    return 0;
+  }
+
+  /** Alarms of a room that are to be seen, worst first. An annotation (info) is none. */
   model.alarms = function (room) {
-    const shown = [...room.alarms.values()].filter((alarm) => SHOWN.includes(alarm.condition));
-    const order = (alarm) => kv.rank(alarm.priority) * 2 + (alarm.acked_by ? 0 : 1);
-    return shown.sort((a, b) => order(b) - order(a) || (b.onset_us || 0) - (a.onset_us || 0));
+    return here(room)
+      .filter((alarm) => alarm.priority !== "info")
+      .sort(byUrgency);
   };
+
+  /** Alarms of all rooms, worst first: [{room, alarm}]. */
+  model.allAlarms = function () {
+    const all = [...model.rooms.values()].flatMap((room) =>
+      model.alarms(room).map((alarm) => ({ room, alarm })),
+    );
+    return all.sort((a, b) => byUrgency(a.alarm, b.alarm));
+  };
+
+  /** What is noted of a room's numbers without being an alarm. */
+  model.annotations = (room) => here(room).filter((alarm) => alarm.priority === "info");
 
   /** Rules that are switched off or suspended: shown with a crossed bell as long as it lasts. */
   model.rulesOff = function (room) {

@@ -16,6 +16,8 @@
     set name(value) {
       localStorage.setItem("kv-who", value.trim().slice(0, 40));
     },
+    /** Whether a name in the record is this page's person; "nurse" is what nobody has chosen. */
+    is: (name) => Boolean(name) && name !== "nurse" && name === kv.who.name,
   };
 
   kv.newId = function () {
@@ -49,33 +51,55 @@
     }
   });
 
+  /** Sends {kind, room, args}. What is asked for again while its outcome is unknown keeps its id. */
+  kv.sender = function () {
+    let id = null;
+    let before = "";
+    return async function (wanted) {
+      const now = JSON.stringify(wanted);
+      if (!id || now !== before) id = kv.newId();
+      before = now;
+      const result = await kv.command(id, wanted.kind, wanted.room, wanted.args);
+      if (!result.unanswered) id = null;
+      return result;
+    };
+  };
+
   /** A button for one command: shows pending, done, "done, NOT RECORDED" or why not.
 
       @param label text of the button
-      @param request () => {kind, room, args}, or null to do nothing
+      @param request () => {kind, room, args}, or a promise of it, or null to do nothing
       @returns {node, button}: the node holds the button and, below it, its outcome */
   kv.commandButton = function (label, request, className) {
     const outcome = kv.el("span", { class: "outcome", role: "status" });
     const button = kv.el("button", { type: "button", class: className || "" }, label);
-    let id = null; // kept while the outcome of a click is not known
+    const send = kv.sender();
     let clear = 0;
     button.addEventListener("click", async (event) => {
       event.stopPropagation();
-      const wanted = request();
-      if (!wanted || button.getAttribute("aria-busy") === "true") return;
-      id = id || kv.newId();
+      if (button.getAttribute("aria-busy") === "true") return;
+      const wanted = await request();
+      if (!wanted) return;
       clearTimeout(clear);
       button.setAttribute("aria-busy", "true");
       outcome.dataset.outcome = "pending";
       kv.text(outcome, "…");
-      const result = await kv.command(id, wanted.kind, wanted.room, wanted.args);
+      const result = await send(wanted);
       button.removeAttribute("aria-busy");
-      if (!result.unanswered) id = null;
       outcome.dataset.outcome = kv.outcomeOf(result).state;
       kv.text(outcome, kv.outcomeOf(result).text);
       clear = setTimeout(() => kv.text(outcome, ""), result.ok && result.recorded !== false ? 4000 : 20000);
     });
     return { node: kv.el("span", { class: "command" }, button, outcome), button };
+  };
+
+  /** Shows the first of two buttons or the second; the focus goes with the one that takes over. */
+  kv.either = function (first, second, isFirst) {
+    const [shown, gone] = isFirst ? [first, second] : [second, first];
+    const focused = gone.button === document.activeElement;
+    kv.show(shown.button, true);
+    if (focused) shown.button.focus();
+    kv.show(gone.button, false);
   };
 
   kv.outcomeOf = function (result) {

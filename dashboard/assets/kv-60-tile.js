@@ -14,12 +14,6 @@
     return due ? kv.words.due(due, nowUs) : { text: "", state: "none" };
   };
 
-  /** Words about how far the monitors' own alarms can be relied on. */
-  kv.ownAlarm = function (room) {
-    const silent = room.devices.filter((device) => device.own_alarm !== "yes");
-    return silent.length ? "device alarm not confirmed" : "";
-  };
-
   /** @returns {node, update(room, nowUs, live)} */
   kv.tile = function (roomId) {
     const path = "/room/" + encodeURIComponent(roomId);
@@ -31,8 +25,8 @@
     const lines = [kv.sparkline(), kv.sparkline()];
     const calm = kv.el("span", { class: "tile-calm" });
     const lineBox = kv.el("div", { class: "tile-lines" }, lines[0].node, lines[1].node, calm);
-    const alarms = kv.alarmList(roomId, true);
-    const rulesOff = kv.rulesOff();
+    const alarms = kv.alarmList(roomId, "tile");
+    const rulesOff = kv.rulesOff("tile");
     const noSession = kv.el("p", { class: "tile-nosession" }, NO_SESSION);
     const due = kv.el("span", { class: "tile-due" });
     const own = kv.el("span", { class: "tile-own" });
@@ -56,13 +50,17 @@
       kv.text(dose, session ? kv.words.dose(session, nowUs) : "");
       kv.attr(dose, "data-dosed", session && session.dose_us !== null ? "yes" : "no");
       kv.text(who, subject(session));
-      kv.text(phase, session ? kv.words.phase(session.phase) : "");
+      const away = kv.words.off(session, nowUs);
+      kv.text(phase, away || (session ? kv.words.phase(session.phase) : ""));
+      kv.attr(node, "data-off", away ? "yes" : null);
       kv.attr(node, "data-session", session ? session.id : "none");
       kv.attr(node, "data-phase", session ? session.phase : null);
       vitals.forEach((vital) => vital.update(room, nowUs, live));
-      const shown = alarms.update(room, nowUs);
-      const open = shown.find((alarm) => !alarm.acked_by && alarm.condition === "active") || shown[0];
+      const shown = alarms.update(room, nowUs, live);
+      const calling = shown.filter(kv.alarmWords.calls);
+      const open = calling.find((alarm) => !alarm.acked_by && alarm.condition === "active") || calling[0];
       kv.attr(node, "data-worst", open ? open.priority : null);
+      kv.attr(node, "data-alarms", shown.length ? shown.length : null);
       kv.attr(node, "data-acked", open && open.acked_by ? "yes" : null);
       kv.show(noSession, !session);
       kv.text(calm, session && live && !shown.length ? "no alarms" : "");
@@ -71,7 +69,7 @@
       kv.attr(due, "data-due", next.state);
       kv.attr(due, "data-length", next.text.length > 24 ? "long" : null);
       kv.text(own, session ? kv.ownAlarm(room) : "");
-      rulesOff.update(room);
+      rulesOff.update(kv.model.rulesOff(room).map((alarm) => [room, alarm]), nowUs);
     }
 
     /** Once a second, and only while it can be seen. */

@@ -24,16 +24,19 @@
 
   function urgency(room) {
     const worst = kv.model.alarms(room)[0];
-    const alarm = worst ? 2 * kv.rank(worst.priority) + (worst.acked_by ? 1 : 2) : 0;
+    const rank = worst ? (worst.silent ? 0 : kv.rank(worst.priority)) : 0;
+    const alarm = worst ? 2 * rank + (worst.acked_by ? 1 : 2) : 0;
     const owed = kv.model.owed(room)[0];
     return alarm * 10 + (owed && owed.state === "overdue" ? 4 : 0) + (room.session ? 2 : 0);
   }
 
   kv.views.overview = function (container) {
+    const ward = kv.ward();
     const grid = kv.el("div", { class: "tiles" });
     const hidden = kv.el("button", { type: "button", class: "hidden-rooms", hidden: true });
     const none = kv.el("p", { class: "empty" });
-    container.append(grid, hidden, none);
+    const scroll = kv.el("div", { class: "ward-rooms" }, grid, hidden, none);
+    container.append(ward.node, scroll);
     const tiles = kv.keyed((id) => kv.tile(id));
     let shown = [];
     let order = [];
@@ -42,9 +45,9 @@
 
     function layout() {
       const n = Math.max(1, kv.model.rooms.size);
-      const best = kv.fit(n, container.clientWidth, container.clientHeight);
+      const best = kv.fit(n, scroll.clientWidth, scroll.clientHeight);
       fits = best.scale >= SMALLEST;
-      const columns = fits ? best.columns : Math.max(1, Math.floor(container.clientWidth / COLUMN));
+      const columns = fits ? best.columns : Math.max(1, Math.floor(scroll.clientWidth / COLUMN));
       grid.dataset.fits = fits ? "yes" : "no";
       grid.style.setProperty("--columns", columns);
       grid.style.setProperty("--rows", best.rows);
@@ -62,7 +65,7 @@
     }
 
     function countHidden() {
-      const edge = container.getBoundingClientRect();
+      const edge = scroll.getBoundingClientRect();
       const below = order.filter((id, i) => {
         const box = shown[i].node.getBoundingClientRect();
         return box.top > edge.bottom - box.height * 0.4 || box.bottom < edge.top + box.height * 0.4;
@@ -79,6 +82,7 @@
       const nowUs = kv.clock.nowUs();
       const live = kv.link.live();
       arrange();
+      ward.update();
       order.forEach((id, i) => shown[i].update(kv.model.rooms.get(id), nowUs, live));
       const message = kv.model.hello ? "The station has no rooms yet: add [[room]] tables to its config." : "";
       kv.text(none, order.length ? "" : message);
@@ -101,10 +105,10 @@
     }
 
     hidden.addEventListener("click", () =>
-      container.scrollBy({ top: container.clientHeight * 0.8, behavior: "smooth" }),
+      scroll.scrollBy({ top: scroll.clientHeight * 0.8, behavior: "smooth" }),
     );
     const watch = new ResizeObserver(rebuild);
-    watch.observe(container);
+    watch.observe(scroll);
     return { title: "All rooms", waves: [], update, tick, rebuild, unmount: () => watch.disconnect() };
   };
 })(window.kv);

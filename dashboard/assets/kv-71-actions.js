@@ -10,28 +10,29 @@
     const outcome = kv.el("p", { class: "outcome outcome-line", role: "status" });
     const ask = (kind, args) => ({ kind, room: roomId, args });
 
-    const pause = kv.commandButton("Pause audio 2 min", () => ask("pause_audio", {}));
+    const pause = kv.commandButton("Pause all sound 2 min", () => ask("pause_audio", {}));
     const resume = kv.commandButton("Resume audio", () => ask("resume_audio", {}));
     const audio = kv.el("div", { class: "audio" }, pause.node, resume.node);
+    const care = kv.careActs(roomId, asking);
 
     const nibp = (request) => () => ask(request, { device: cuff(request).id });
     const start = kv.commandButton("Start BP", nibp("start_nibp"), "primary");
     const stop = kv.commandButton("Stop BP", nibp("stop_nibp"));
 
-    /** A button that asks first, then sends with one id until there is an answer. */
-    function asking(label, question, kind, className) {
+    /** A button that asks first; what came of it stands below all buttons.
+        `argsOf(answer)` makes the command's args of the answer, null for none. */
+    function asking(label, question, kind, className, argsOf) {
       const button = kv.el("button", { type: "button", class: className || "" }, label);
-      let id = null;
+      const send = kv.sender();
       button.addEventListener("click", async () => {
-        const args = await kv.ask(question());
+        const answer = question ? await kv.ask(question(room)) : {};
+        const args = answer && (argsOf ? argsOf(answer, room) : answer);
         if (!args) return;
-        id = id || kv.newId();
         button.setAttribute("aria-busy", "true");
         outcome.dataset.outcome = "pending";
         kv.text(outcome, label + " …");
-        const result = await kv.command(id, kind, roomId, args);
+        const result = await send(ask(kind, args));
         button.removeAttribute("aria-busy");
-        if (!result.unanswered) id = null;
         const said = kv.outcomeOf(result);
         outcome.dataset.outcome = said.state;
         kv.text(outcome, label.replace("…", "") + ": " + said.text);
@@ -43,7 +44,18 @@
     const note = asking("Note…", noteQuestion, "mark");
     const open = asking("Open session…", openQuestion, "open_session", "primary");
     const close = asking("Close session…", closeQuestion, "close_session");
-    const buttons = kv.el("div", { class: "buttons" }, start.node, stop.node, dose, note, open, close);
+    const buttons = kv.el(
+      "div",
+      { class: "buttons" },
+      care.symptom,
+      start.node,
+      stop.node,
+      dose,
+      ...care.others,
+      note,
+      open,
+      close,
+    );
     const node = kv.el("div", { class: "actions" }, buttons, outcome);
 
     function who() {
@@ -96,11 +108,13 @@
       const paused = alarms.filter((alarm) => alarm.signal === "paused");
       const until = Math.max(...paused.map((alarm) => alarm.signal_until_us || 0));
       kv.attr(pause.button, "disabled", alarms.some((alarm) => alarm.sounding) ? null : "");
-      kv.show(resume.node, paused.length > 0);
+      if (!paused.length && resume.button === document.activeElement) pause.button.focus();
+      kv.show(resume.button, paused.length > 0);
       if (paused.length && nowUs !== null)
         kv.text(resume.button, "Resume audio (" + kv.words.clock((until - nowUs) / kv.US + 0.999) + ")");
       kv.show(start.node, Boolean(cuff("start_nibp")));
       kv.show(stop.node, Boolean(cuff("stop_nibp")));
+      care.update(room, nowUs);
       for (const button of [note, close]) kv.show(button, Boolean(room.session));
       kv.show(dose, Boolean(room.session) && room.session.dose_us === null);
       kv.show(open, !room.session);

@@ -23,10 +23,10 @@
     };
   }
 
-  kv.roomLists = function () {
+  kv.roomLists = function (roomId) {
     const due = listing("rows");
     const marks = listing("rows");
-    const devices = listing("rows");
+    const devices = kv.roomDevices(roomId);
 
     function update(room, nowUs) {
       const owed = kv.model.owed(room).slice(0, DUE);
@@ -42,14 +42,7 @@
         recent.map((mark) => [kv.words.mark(mark), kv.words.time(mark.at_us), "done"]),
         "No events yet.",
       );
-      devices.show(
-        room.devices.map((device) => [
-          (device.title || device.id) + (device.own_alarm === "yes" ? "" : " – device alarm not confirmed"),
-          kv.LINKS[device.state] || device.state,
-          device.state === "streaming" ? "done" : "overdue",
-        ]),
-        "This room has no devices.",
-      );
+      devices.update(room);
     }
     return { due: due.node, marks: marks.node, devices: devices.node, update };
   };

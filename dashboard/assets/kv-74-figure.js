@@ -23,6 +23,7 @@
     [1e9, 240],
   ]; // up to so many minutes: one tick in so many
   const MOST_WORDS = 12; // events with their words; older ones keep their line
+  const WORDS = 0.12; // width of a mark's words, in parts of the plot
   const MARGIN = { l: 44, r: 82, t: 56, b: 40 };
 
   const runsOf = (trend) => kv.runs(trend.rows, trend.widthUs, SLACK_US);
@@ -145,6 +146,11 @@
       const [bottom, top] = panel.domain;
       return bottom + ((value - low) / (high - low)) * (top - bottom);
     };
+    // Where the words of a later mark in the same row would lie on them, these go; the list of
+    // events has them all. Those of the dose stay.
+    const covered = (mark, i) =>
+      mark.kind !== "dose" &&
+      room.marks.some((later, j) => j > i && (j - i) % 2 === 0 && across(later.at_us) - across(mark.at_us) < WORDS);
     const of = {
       title: (panel) => ({ kind: "title " + panel.channels[0], text: panel.title, x: 0, y: panel.domain[1] }),
       level: (panel, at) => ({ kind: "level", text: String(at), y: height(panel, at) }),
@@ -156,7 +162,7 @@
       }),
       mark: (mark, i) => ({
         kind: "mark row-" + (i % 2) + (mark.kind === "dose" ? " dose" : ""),
-        text: i < room.marks.length - MOST_WORDS ? "" : kv.words.short(kv.words.mark(mark), 18),
+        text: i < room.marks.length - MOST_WORDS || covered(mark, i) ? "" : kv.words.short(kv.words.mark(mark), 18),
         x: across(mark.at_us),
       }),
       gap: ([from, to]) => {

@@ -3,24 +3,33 @@
   "use strict";
 
   const LINKS = { live: "LIVE", stale: "STATION LOST", lost: "SERVER LOST" };
+  const SOUND = {
+    on: "SOUND ON",
+    paused: "AUDIO PAUSED",
+    unarmed: "SOUND NOT ARMED",
+    blocked: "SOUND BLOCKED",
+    off: "SILENT PAGE",
+  };
 
-
-  /** Counts of alarms by priority over all rooms, and the worst in words. */
+  /** Counts of alarms by priority over all rooms, and the worst. What is only held is no alarm. */
   function summary() {
     const counts = { high: 0, medium: 0, low: 0 };
-    let worst = null;
-    for (const room of kv.model.rooms.values())
-      for (const alarm of kv.model.alarms(room)) {
-        if (alarm.priority in counts) counts[alarm.priority] += 1;
-        const weight = 2 * kv.rank(alarm.priority) + (alarm.acked_by ? 0 : 1);
-        if (!worst || weight > worst.weight) worst = { weight, room, alarm };
-      }
-    return { counts, worst };
+    const calling = kv.model.allAlarms().filter(({ alarm }) => !alarm.silent);
+    for (const { alarm } of calling) if (alarm.priority in counts) counts[alarm.priority] += 1;
+    return { counts, worst: calling[0] || null };
+  }
+
+  /** On how many pages of the whole station an alarm would be heard. */
+  function audience(beat) {
+    if (!beat) return "";
+    const pages = beat.armed + (beat.armed === 1 ? " PAGE" : " PAGES");
+    return beat.armed ? "SOUND ARMED ON " + pages : "NO PAGE ARMED";
   }
 
   kv.bar = function (bar, banners) {
     const link = kv.el("span", { class: "chip chip-link", role: "status" });
     const sound = kv.el("button", { type: "button", class: "chip chip-sound" });
+    const armed = kv.el("span", { class: "chip chip-armed", role: "status" });
     const clock = kv.el("time", { class: "bar-clock" });
     const mode = kv.el("span", { class: "chip chip-mode", hidden: true });
     const who = kv.el("input", {
@@ -40,22 +49,22 @@
       mode,
       kv.el("label", { class: "bar-name", for: "kv-who" }, kv.el("span", {}, "Name"), who),
       sound,
+      armed,
       link,
       clock,
     );
     const lost = kv.el("div", { class: "banner banner-lost", role: "alert", hidden: true }, kv.el("span"));
     const silence = kv.el("button", { type: "button" }, "Silence");
     const recording = kv.el("div", { class: "banner banner-recording", role: "alert", hidden: true });
-    const blocked = kv.el("button", { type: "button", class: "banner banner-sound", hidden: true },
-      "Sound is blocked by the browser: click here so that alarms can be heard");
+    const arming = kv.armingBanner(sound);
+    const hidden = kv.hiddenBanner();
     lost.append(silence);
-    banners.append(lost, recording, blocked);
+    banners.append(lost, recording, arming.node, hidden.node);
 
     who.addEventListener("change", () => {
       kv.who.name = who.value;
       who.value = kv.who.name;
     });
-    for (const button of [sound, blocked]) button.addEventListener("click", () => kv.sound.arm());
     silence.addEventListener("click", () => kv.sound.silenceLoss());
     worst.addEventListener("click", kv.follow);
 
@@ -86,7 +95,8 @@
       kv.attr(worst, "data-priority", first ? first.alarm.priority : null);
       const mark = numbers.high ? "!!! " : numbers.medium ? "!! " : "";
       const many = total ? mark + total + (total === 1 ? " alarm · " : " alarms · ") : "";
-      kv.title(many + (kv.link.live() ? "" : "NO DATA · "));
+      const unseen = document.hidden ? "HIDDEN · " : "";
+      kv.title(many + (kv.link.live() ? "" : "NO DATA · ") + unseen);
     }
 
     function update() {
@@ -103,9 +113,16 @@
       const warning = beat ? beat.detail : "";
       kv.show(recording, unrecorded || Boolean(warning));
       kv.text(recording, (unrecorded ? "NOT RECORDING" + (warning ? ": " : "") : "") + warning);
-      kv.text(sound, kv.sound.armed() ? "SOUND ON" : "SOUND OFF");
-      kv.attr(sound, "data-on", kv.sound.armed() ? "yes" : "no");
-      kv.show(blocked, !kv.sound.armed() && document.body.dataset.page !== "quiet");
+      const state = kv.arming.state();
+      const left = state === "paused" ? kv.arming.pausedS(nowUs) : null;
+      kv.text(sound, SOUND[state] + (left === null ? "" : " " + kv.words.clock(left)));
+      kv.attr(sound, "data-sound", state);
+      const heard = beat && kv.link.live() ? audience(beat) : "";
+      kv.text(armed, heard);
+      kv.show(armed, heard !== "");
+      kv.attr(armed, "data-armed", beat ? beat.armed : null);
+      arming.update(state);
+      hidden.update();
       const word = kv.model.hello && kv.model.hello.mode !== "real" ? kv.model.hello.mode.toUpperCase() : "";
       kv.text(mode, word);
       kv.show(mode, word !== "");

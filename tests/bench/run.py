@@ -38,6 +38,18 @@ new MutationObserver(list => { for (const m of list) { const n = m.target;
 } }).observe(document, {subtree: true, attributes: true, attributeFilter: ['data-at-us']});
 new PerformanceObserver(list => { for (const e of list.getEntries()) window.__long.push(e.duration);
 }).observe({type: 'longtask'});
+window.__alarm = []; const seen = new Map();
+new MutationObserver(() => { if (!window.kv || !kv.model) return;
+  for (const room of kv.model.rooms.values()) {
+    const alarm = room.alarms.get('pr-high');
+    if (!alarm || alarm.condition !== 'active' || alarm.acked_by) continue;
+    if (seen.get(room.id) === alarm.raised_us || alarm.raised_us !== alarm.value_us) continue;
+    const on = [...document.querySelectorAll(`[data-room="${room.id}"] [data-alarm="pr-high"]`)];
+    if (!on.some(node => node.dataset.condition === 'active')) continue;
+    seen.set(room.id, alarm.raised_us);
+    window.__alarm.push(now() - alarm.raised_us / 1000);
+  } }).observe(document, {subtree: true, childList: true, attributes: true,
+                          attributeFilter: ['data-condition', 'data-alarm', 'data-ack']});
 addEventListener('DOMContentLoaded', () => new MutationObserver(() =>
   window.__link.push([performance.now(), document.body.dataset.link])).observe(
   document.body, {attributes: true, attributeFilter: ['data-link']}));
@@ -96,8 +108,11 @@ class Usage:
         return sum(p.memory_info().rss for p in self.processes) / 1e6
 
 
-def measure(page: Page, clinic: Program, skew_ms: float, seconds: float, title: str) -> list[Row]:
-    """One stretch of steady state."""
+def measure(
+    page: Page, wall: Page, clinic: Program, skew_ms: float, seconds: float, title: str
+) -> list[Row]:
+    """One stretch of steady state; `wall` shows all rooms."""
+    wall.evaluate("window.__alarm.length = 0")
     station, web = Usage(clinic.child("station")), Usage(clinic.child("web"))
     page.evaluate("window.__text.length = 0; window.__long.length = 0; window.__late = []")
     page.evaluate("""kv.__late || (kv.__late = true, setInterval(() => {
@@ -106,12 +121,25 @@ def measure(page: Page, clinic: Program, skew_ms: float, seconds: float, title: 
     while time.monotonic() < end:
         page.wait_for_timeout(500)
     text = [value - skew_ms for value in page.evaluate("window.__text")]
+    alarm = [value - skew_ms for value in wall.evaluate("window.__alarm")]
     long, late = page.evaluate("window.__long"), page.evaluate("window.__late")
     name = f"{title}: "
     return [
         (name + "sample -> text p50 ms", "", f"{percentile(text, 50):.1f}", f"n={len(text)}"),
         (name + "sample -> text p95 ms", "10", f"{percentile(text, 95):.1f}", ""),
         (name + "sample -> text p99 ms", "25", f"{percentile(text, 99):.1f}", ""),
+        (
+            name + "deciding sample -> alarm on screen p50 ms",
+            "",
+            f"{percentile(alarm, 50):.1f}",
+            "",
+        ),
+        (
+            name + "sample -> alarm on screen p99 ms",
+            "100",
+            f"{percentile(alarm, 99):.1f}",
+            f"n={len(alarm)}",
+        ),
         (
             name + "rule late p99 of each second's worst ms",
             "10",
@@ -167,8 +195,10 @@ def main() -> None:
         beds, text = ward.bedsides(folder, options.rooms)
         port = free_port()
         (folder / "clinic.toml").write_text(
-            f'[station]\nid = "bench"\nmode = "test"\n[web]\nport = {port}\n{text}\n'
+            f'[station]\nid = "bench"\nmode = "test"\nprofile = "bench.toml"\n'
+            f"[web]\nport = {port}\n{text}\n"
         )
+        (folder / "bench.toml").write_text(ward.PROFILE)
         for bed in beds:
             stack.enter_context(bed)
         play = stack.enter_context(sync_playwright())
@@ -189,20 +219,23 @@ def main() -> None:
         ward.open_all(folder / "vitals.db.feed", options.rooms)
         length = options.seconds * 3 + 120
         clients = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.clients", str(port), str(options.clients - 1),
+            [sys.executable, "-m", "tests.bench.clients", str(port), str(options.clients - 2),
              str(options.rooms), str(length)]
         )  # fmt: skip
         stack.callback(clients.wait)
         stack.callback(clients.send_signal, signal.SIGTERM)
+        wall = watched(browser)
+        wall.set_viewport_size({"width": 1920, "height": 1080})
+        wall.goto(url)
         page.goto(f"{url}room/room-1")
         page.wait_for_selector("[data-channel=spo2][data-state=fresh]")
         wait_for(lambda: Reader(folder / "vitals.db").station(), "clock")
         page.wait_for_timeout(8000)
         skew = skew_ms(page, folder)
-        rows += measure(page, clinic, skew, options.seconds, f"{options.clients} pages")
+        rows += measure(page, wall, clinic, skew, options.seconds, f"{options.clients} pages")
         with figures(url, session) as took:
             page.wait_for_timeout(2000)
-            rows += measure(page, clinic, skew, options.seconds, "and figures built")
+            rows += measure(page, wall, clinic, skew, options.seconds, "and figures built")
         rows.append(("review figures built a second", "", f"{len(took) / options.seconds:.1f}", ""))
         rows += outage(page, clinic, "station", "stale")
         page.wait_for_timeout(6000)

@@ -22,11 +22,33 @@ from vitals.store.rows import AuditRow, SessionRecord
 from vitals.store.writer import Writer
 
 
+class Racing(Patient):
+    """A pulse that crosses the bench's limit of 130 every eight seconds, room after room."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, route="iv")
+        self._shift_s = seed * 0.5
+
+    def value(self, channel: str) -> float | None:
+        if channel == "pr":
+            return 131.0 if (self.now_s + self._shift_s) % 8 < 4 else 110.0
+        return super().value(channel)
+
+
+PROFILE = """version = "bench"
+[[rule]]  # decided by the very sample that is out
+id = "pr-high"
+channel = "pr"
+side = "high"
+level = [{ priority = "high", limit = 130, strict = true, clear = 125 }]
+"""
+
+
 def bedsides(folder: Path, rooms: int) -> tuple[list[Bedside], str]:
     """Beds with an oximeter (pleth) and a blood pressure monitor each; their part of the config."""
     beds, lines = [], []
     for number in range(1, rooms + 1):
-        patient = Patient(number, route="iv")
+        patient = Racing(number)
         lines.append(f'[[room]]\nid = "room-{number}"\nlabel = "Room {number}"')
         ends = []
         for name, driver in (("ox", "nonin-df2"), ("bp", "dinamap")):

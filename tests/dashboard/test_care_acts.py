@@ -20,10 +20,6 @@ def room_page(open_page: OpenPage, web: Any, **more: Any) -> Page:
     return page
 
 
-def told(station: Any) -> list[tuple[str, dict[str, Any]]]:
-    return [(command.kind, command.args) for command in station.commands]
-
-
 def test_a_symptom_is_an_alarm_at_one_press_on_a_phone(two: Any, open_page: OpenPage) -> None:
     station, web = two
     page = room_page(open_page, web, size=PHONE)
@@ -35,7 +31,7 @@ def test_a_symptom_is_an_alarm_at_one_press_on_a_phone(two: Any, open_page: Open
         expect(dialog.get_by_role("button", name=known)).to_be_visible()
     dialog.get_by_role("button", name="Chest pain").click()
     expect(page.locator('[data-alarm="symptom"]')).to_contain_text("SYMPTOM: Chest pain")
-    assert told(station) == [("symptom", {"text": "Chest pain"})]
+    assert station.told == [("symptom", {"text": "Chest pain"})]
 
 
 def test_another_symptom_is_written_and_enter_raises_what_was_written(
@@ -47,7 +43,7 @@ def test_another_symptom_is_written_and_enter_raises_what_was_written(
     page.get_by_label("Another symptom").fill("numb left arm")
     page.keyboard.press("Enter")
     expect(page.locator(".outcome-line")).to_have_text("Symptom: done")
-    assert told(station) == [("symptom", {"text": "numb left arm"})]
+    assert station.told == [("symptom", {"text": "numb left arm"})]
 
 
 def test_a_score_is_two_presses(two: Any, open_page: OpenPage) -> None:
@@ -58,7 +54,7 @@ def test_a_score_is_two_presses(two: Any, open_page: OpenPage) -> None:
     expect(dialog.get_by_role("button", name="0 – not roused")).to_be_visible()
     dialog.get_by_role("button", name="3 –").click()
     expect(page.locator(".outcome-line")).to_have_text("MOAA/S: done")
-    assert told(station) == [("score", {"scale": "moaas", "value": 3})]
+    assert station.told == [("score", {"scale": "moaas", "value": 3})]
 
 
 def test_off_monitor_counts_down_on_room_page_and_tile_and_ends_by_one_press(
@@ -79,7 +75,7 @@ def test_off_monitor_counts_down_on_room_page_and_tile_and_ends_by_one_press(
     page.get_by_role("button", name="Back on monitor").click()
     expect(page.locator(".room-off")).to_be_hidden()
     expect(tile).not_to_have_attribute("data-off", "yes")
-    assert told(station) == [
+    assert station.told == [
         ("off_monitor", {"reason": "Toilet"}),
         ("extend_off_monitor", {}),
         ("on_monitor", {}),
@@ -92,7 +88,7 @@ def test_a_battery_change_has_three_minutes(two: Any, open_page: OpenPage) -> No
     page.get_by_role("button", name="Off monitor…").click()
     page.get_by_role("button", name="Battery change").click()
     expect(page.locator(".room-off")).to_contain_text("OFF MONITOR 02:5")
-    assert told(station) == [("off_monitor", {"reason": "Battery change", "battery": True})]
+    assert station.told == [("off_monitor", {"reason": "Battery change", "battery": True})]
 
 
 def test_time_off_the_monitor_that_has_run_out_stays_at_zero(two: Any, open_page: OpenPage) -> None:
@@ -113,7 +109,7 @@ def test_the_cuffs_arm_is_recorded_and_shown(two: Any, open_page: OpenPage) -> N
     expect(arm).to_have_attribute("aria-pressed", "true")
     arm.click()
     expect(arm).to_have_attribute("aria-pressed", "false")
-    assert told(station) == [("arms", {"same": True}), ("arms", {"same": False})]
+    assert station.told == [("arms", {"same": True}), ("arms", {"same": False})]
 
 
 def test_a_devices_own_alarm_counts_only_when_it_has_one_and_a_nurse_has_looked(
@@ -132,7 +128,7 @@ def test_a_devices_own_alarm_counts_only_when_it_has_one_and_a_nurse_has_looked(
             expect(row).to_contain_text("device alarm on, confirmed by nurse")
             expect(row.get_by_role("button")).to_have_count(0)
         expect(words).to_have_text("")
-        assert told(station) == [
+        assert station.told == [
             ("confirm_own_alarm", {"device": "oximeter"}),
             ("confirm_own_alarm", {"device": "cuff"}),
         ]
@@ -181,7 +177,7 @@ def test_a_phase_is_set_by_hand_and_monitoring_is_finished_in_the_discharge_chec
     page.get_by_role("button", name="Finish monitoring…").click()
     page.get_by_role("dialog").get_by_role("button", name="Finish monitoring").click()
     expect(page.locator(".outcome-line")).to_have_text("Finish monitoring: done")
-    assert told(station) == [
+    assert station.told == [
         ("phase", {"to": "DISCHARGE_CHECK", "reason": "calm, walks"}),
         ("finished", {}),
     ]

@@ -76,6 +76,11 @@ class Station:
         """Open pages, armed or not."""
         return self.audience.pages(time.monotonic())
 
+    @property
+    def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """Kind and args of each command, once however often a page has sent it."""
+        return list({each.id: (each.kind, each.args) for each in self.commands}.values())
+
     def hang_up(self, seconds: float) -> None:
         """Ends the feed for a while, as a station that dies and is started again."""
         self._down_s = seconds

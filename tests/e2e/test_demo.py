@@ -29,7 +29,7 @@ at_s = 8
 kind = "desaturation"
 lasting_s = 600
 to = 84
-rise_s = 5
+rise_s = 20
 """
 
 

@@ -37,6 +37,7 @@ class Noise:
     """A line without a device: random bytes, as fast as 9600 baud carries them."""
 
     inflating = False
+    unplugged = False
     bytes_per_s = 960
 
     def __init__(self, name: str) -> None:

@@ -67,6 +67,7 @@ def test_an_acknowledgement_answers_the_alarm_that_began_earlier(
     visit: Visit, tmp_path: Path
 ) -> None:
     def course(visit: Visit) -> None:
+        visit.vitals(6, spo2=92)  # a larger step would be doubted
         visit.vitals(18, spo2=86)
         visit.acknowledge_what_is_seen("spo2-low")
         visit.vitals(42, spo2=86)
@@ -74,8 +75,8 @@ def test_an_acknowledgement_answers_the_alarm_that_began_earlier(
 
     quick = rules(tmp_path, spo2(hold_s=5))
     were, would_be = of_rule(weighed(visit, visit.record(course), quick), "spo2-low")
-    assert (were.sounding_s, would_be.sounding_s) == (5, 10)  # a step of 11 % is doubted first
-    assert (were.active_s, would_be.active_s) == (58, 63)
+    assert (were.sounding_s, would_be.sounding_s) == (7, 12)
+    assert (were.active_s, would_be.active_s) == (60, 65)
     assert would_be.unanswered == 0
 
 
@@ -97,13 +98,14 @@ def test_an_alarm_that_nobody_answered_then_sounds_until_the_end(
 
 def test_what_was_refused_was_not_done(visit: Visit, tmp_path: Path) -> None:
     def course(visit: Visit) -> None:
+        visit.vitals(6, spo2=92)  # a larger step would be doubted
         visit.vitals(30, spo2=86)
         visit.act("acknowledge", rule="spo2-low", level=0, onset_us=1)
         visit.vitals(30, spo2=86)
 
     quick = rules(tmp_path, spo2(hold_s=5))
     were, would_be = of_rule(weighed(visit, visit.record(course), quick), "spo2-low")
-    assert (were.sounding_s, would_be.sounding_s) == (47, 52)
+    assert (were.sounding_s, would_be.sounding_s) == (49, 54)
 
 
 def test_an_act_that_the_other_rules_do_not_know_is_counted(visit: Visit, tmp_path: Path) -> None:
@@ -187,6 +189,7 @@ def test_an_event_is_missed_when_no_alarm_is_left_that_warned_of_it(
         visit.act("mark", text="soon after")
         visit.vitals(60)
         visit.act("mark", text="much later")
+        visit.vitals(6, spo2=92)  # a larger step would be doubted
         visit.vitals(20, spo2=86)
         visit.act("symptom", text="dizzy")
         visit.vitals(5)
@@ -237,6 +240,7 @@ def test_neither_the_button_nor_a_flat_battery_warns_of_an_event(
 
 def test_a_latched_alarm_warns_of_nothing_new(visit: Visit, tmp_path: Path) -> None:
     def course(visit: Visit) -> None:
+        visit.vitals(6, spo2=92)  # a larger step would be doubted
         visit.vitals(20, spo2=86)
         visit.vitals(400)
         visit.act("mark", text="nobody had looked")
@@ -297,6 +301,7 @@ def test_sums_are_over_all_sessions_and_the_loudest_rule_comes_first(
         dip(visit)
         visit.vitals(60, spo2=90)
         visit.vitals(20)
+        visit.vitals(6, pr=95)
         visit.vitals(20, pr=120)
         visit.notice("ox", "low_battery")
 

@@ -118,6 +118,7 @@ def test_a_session_of_an_older_version_is_skipped_in_one_sentence(
         f"Skipped: session {old} was recorded by an older version and cannot be replayed.\n" in out
     )
     assert "1 session under other on default-2; 1 simulated (demo or test); 1 skipped\n" in out
+    assert "the rest may be quieter than all" in out
     code, out, err = run(capsys, other, old, "--store", visit.path)
     assert code == 2
     assert err.splitlines()[-1] == "vitals: nothing was compared: 1 session was skipped"
