@@ -1,7 +1,10 @@
-"""Commands that need drivers: `station`, `drivers`, `check-config`."""
+"""Commands that need drivers: `station`, `scan`, `doctor`, `drivers`, `check-config`."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from devices.ports import Port
+    from devices.scan import Found
     from vitals.config import Config
     from vitals.station_device import StationDevice
 
@@ -35,24 +40,127 @@ def station(path: Path) -> None:
 
 
 @click.command()
-def drivers() -> None:
+@click.option("--port", "patterns", multiple=True, metavar="GLOB", help="Only these ports.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 120),
+    default=6.0,
+    show_default=True,
+    help="Time to listen on each line setting.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def scan(patterns: tuple[str, ...], seconds: float, as_json: bool) -> None:
+    """Find out which monitor is plugged into which serial port.
+
+    Listens first. A port that stays silent is asked: for a state, or to begin its stream. No cuff
+    is started, nothing is deleted and no setting of a monitor is changed.
+    """
+    from devices import ports, scan_report
+
+    found = ports.find(patterns)
+    if not found and not as_json:
+        click.echo("There is no serial port. Plug the adapter in; name others with --port.")
+        return
+    if not as_json:
+        click.echo(
+            f"{len(found)} port{'s' * (len(found) != 1)}, up to {seconds:g} s for each line "
+            "setting; no cuff is started and no setting changed.",
+            err=True,
+        )
+    seen = asyncio.run(_examine(found, seconds, tell=not as_json))
+    if as_json:
+        click.echo(scan_report.as_json(seen))
+    elif pasted := scan_report.config_lines(seen):
+        click.echo("\nFor the config, below the [[room]] in which the monitor stands:\n")
+        click.echo("\n".join(pasted))
+
+
+async def _examine(
+    found: Sequence[Port], seconds: float, *, tell: bool
+) -> list[tuple[Port, Found]]:
+    """All ports at once; each is told as soon as it is known."""
+    from devices import scan_report
+    from devices.scan import examine, serial_drivers
+
+    drivers = serial_drivers()
+
+    async def one(port: Port) -> tuple[Port, Found]:
+        seen = await examine(port.url, drivers, listen_s=seconds)
+        if tell:
+            click.echo("\n".join(scan_report.port_lines(port, seen)))
+        return port, seen
+
+    return await asyncio.gather(*(one(port) for port in found))
+
+
+@click.command()
+@click.option("--config", "path", type=_CONFIG, help="The clinic's TOML file.")
+@click.option("--sound", is_flag=True, help="Let the alarm command sound.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(path: Path | None, sound: bool, as_json: bool) -> None:
+    """Check this computer, its ports and a config: one line each, with what to do.
+
+    Ends with exit code 1 when something fails.
+    """
+    from devices import doctor as checks_of
+    from vitals import config
+
+    loaded = None
+    if path is not None:
+        loaded = config.load(path)
+        config.check_store(loaded, path)
+        _devices(loaded, path)
+    if loaded is not None and not as_json:
+        click.echo(
+            "Looking at the ports or the running station; a silent port takes half a minute.",
+            err=True,
+        )
+    checks = asyncio.run(checks_of.examine(loaded, sound=sound))
+    click.echo(checks_of.as_json(checks) if as_json else "\n".join(checks_of.table(checks)))
+    if checks_of.failed(checks):
+        sys.exit(1)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drivers(as_json: bool) -> None:
     """List the monitors that can be connected."""
     from devices import registry
 
-    rows = [("NAME", "LINK", "CHANNELS", "NIBP", "CHECKSUM", "EVIDENCE", "MONITORS")]
-    for name in registry.names():
-        driver = registry.get(name)
-        rows.append(
-            (
-                name,
-                driver.transport,
-                " ".join(driver.channels),
-                "start" if "start_nibp" in driver.can else "-",
-                "yes" if driver.checked else "no",
-                driver.evidence,
-                driver.title,
-            )
+    known = [registry.get(name) for name in registry.names()]
+    if as_json:
+        facts = [
+            {
+                "name": driver.name,
+                "link": driver.transport,
+                "mode": driver.mode,
+                "channels": driver.channels,
+                "can": sorted(driver.can),
+                "checksum": driver.checked,
+                "own_alarm": driver.own_alarm,
+                "evidence": driver.evidence,
+                "monitors": driver.title,
+            }
+            for driver in known
+        ]
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    head = ("NAME", "LINK", "MODE", "CHANNELS", "NIBP", "CHECKSUM", "OWN ALARM", "EVIDENCE")
+    rows = [(*head, "MONITORS")]
+    rows += [
+        (
+            driver.name,
+            driver.transport,
+            driver.mode,
+            " ".join(driver.channels),
+            "start" if "start_nibp" in driver.can else "-",
+            "yes" if driver.checked else "no",
+            driver.own_alarm,
+            driver.evidence,
+            driver.title,
         )
+        for driver in known
+    ]
     _table(rows)
 
 
@@ -88,7 +196,7 @@ def check_config(path: Path) -> None:
 
 def _devices(loaded: Config, path: Path) -> dict[str, StationDevice]:
     """Each device with what its driver says; an unknown driver or link is refused here."""
-    from devices import registry
+    from devices import line, registry
     from vitals.errors import ConfigError
     from vitals.station_device import StationDevice
 
@@ -98,6 +206,7 @@ def _devices(loaded: Config, path: Path) -> dict[str, StationDevice]:
             try:
                 driver = registry.get(device.driver)
                 registry.transport(device.url)
+                line.of(device.url, driver.settings)
             except ConfigError as error:
                 raise ConfigError(
                     f"room {room.id!r}, device {device.id!r}: {error}", path=path, key=error.key
@@ -110,6 +219,7 @@ def _devices(loaded: Config, path: Path) -> dict[str, StationDevice]:
                 driver.can,
                 driver.period_s,
                 driver.own_alarm,
+                spot=driver.mode == "spot",
             )
     return known
 

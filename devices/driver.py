@@ -148,6 +148,11 @@ class Driver:
         mode: `continuous`, or `spot` where values come only when somebody measures.
         own_alarm: whether the device sounds by itself: `yes`, `no`, `unknown`.
         evidence: where the layout comes from: `captured`, `vendor document` or `manual`.
+        probe: messages that make a silent device of this kind talk, each sent alone. Harmless to
+            every device, also to one of another kind: they ask for a state or begin a stream, and
+            never inflate a cuff, delete anything or change a setting. They are written down here,
+            one by one, and not taken from `decoder(...).due`, which may well do such things for
+            a device that the config names (`nonin-df8` sets a format that the device keeps).
     """
 
     name: str
@@ -168,3 +173,4 @@ class Driver:
     mode: Literal["continuous", "spot"] = "continuous"
     own_alarm: Literal["yes", "no", "unknown"] = "unknown"
     evidence: Literal["captured", "vendor document", "manual"] = "vendor document"
+    probe: tuple[bytes, ...] = ()

@@ -48,12 +48,14 @@ class StreamDecoder:
 
     Attributes:
         device: id of the device, for events and errors.
+        accepted: frames or lines that did fit, whether or not they said anything new.
         rejected: frames' worth of bytes that did not fit. An unbroken run of refused bytes
             counts as one frame for each begun `frame_bytes`, however the bytes were split.
     """
 
     def __init__(self, device: str, frame_bytes: int) -> None:
         self.device = device
+        self.accepted = 0
         self.rejected = 0
         self._frame_bytes = frame_bytes
         self._run = 0
@@ -66,6 +68,7 @@ class StreamDecoder:
 
     def accept(self) -> None:
         """A frame did fit: the run of refused bytes, if any, is over."""
+        self.accepted += 1
         self._run = 0
 
     def due(self, now_us: int) -> bytes:
@@ -106,9 +109,10 @@ class LineDecoder(StreamDecoder, ABC):
             found = self.line(line, chunk.at_us) if len(line) <= self._frame_bytes else None
             if found is None:
                 self.refuse(len(line))
+                self._run = 0  # the next line is counted by itself
             else:
                 events += found
-            self.accept()  # the next line is counted by itself
+                self.accept()
         # One byte more than fits, so that a line that is too long stays too long.
         excess = max(len(rest) - self._frame_bytes - 1, 0)
         self.refuse(excess)

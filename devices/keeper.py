@@ -14,16 +14,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from devices import registry
+from devices import line, registry
 from devices.conversation import NOT_UNDERSTOOD, Conversation
 from devices.driver import BleSettings, Driver, Event, SerialSettings
+from devices.misfit import Misfit
 from vitals.clock import Now
 from vitals.errors import CommandError, TransportError
 from vitals.model import Chunk, Link, LinkState, Request
 
 TICK_S = 0.1
 """How often a decoder is asked what is due, and the watchdog looks."""
-BACK_OFF_S = (0.5, 5.0)
+BACK_OFF_S = (0.5, 4.0)
 """First and longest pause between two attempts; each is shortened at random by up to 25 %."""
 LINK_EVERY_S = 1.0
 """A growing count of refused frames is reported no more often than this."""
@@ -97,11 +98,13 @@ class Keeper:
         """`connect` is the transport of the URL's scheme unless a test brings its own.
 
         Raises:
-            ConfigError: no transport has that scheme.
+            ConfigError: no transport has that scheme, or the url's line is not written as it should
+                be.
         """
         self._device = device_id
         self._driver = driver
-        self._url = url
+        self._url, self._settings = line.of(url, driver.settings)
+        self._misfit = Misfit(driver, self._settings)
         self._clock = clock
         self._on_events = on_events
         self._on_link = on_link
@@ -156,24 +159,31 @@ class Keeper:
         self._outgoing = asyncio.Queue()
         heard = False
         try:
-            doubted = self._link.detail == NOT_UNDERSTOOD
+            doubted = self._link.detail.startswith(NOT_UNDERSTOOD)
             conversation = Conversation(self._driver, self._device, self._real_s(), doubted=doubted)
             self._conversation = conversation
             on_chunk = partial(self._on_chunk, conversation)
-            settings = self._driver.settings
-            connection = await self._connect(self._url, settings, on_chunk, self._clock)
+            connection = await self._connect(self._url, self._settings, on_chunk, self._clock)
             try:
                 state, detail = await self._converse(connection, conversation)
                 heard = conversation.heard
-                self._end(state, detail)  # before the close, which may take a moment
+                # before the close, which may take a moment
+                self._end(state, self._explained(detail))
             finally:
                 await connection.close()
+            if detail == NOT_UNDERSTOOD and await self._misfit.look(self._real_s()):
+                self._report(state, self._explained(detail))
         except TransportError as error:
             self._end("lost", str(error))
         except Exception:
             log.exception("the link failed", extra={"device": self._device})
             self._end("lost", LINK_FAILED)
         return heard
+
+    def _explained(self, detail: str) -> str:
+        """With what the bytes look like instead, once that is known."""
+        words = self._misfit.words if detail == NOT_UNDERSTOOD else ""
+        return f"{detail}; {words}" if words else detail
 
     async def _converse(
         self, connection: Connection, conversation: Conversation
@@ -211,11 +221,14 @@ class Keeper:
     def _on_chunk(self, conversation: Conversation, chunk: Chunk) -> None:
         if conversation is not self._conversation or self._broken:
             return  # late, from a connection that has ended
+        before = conversation.rejected
         try:
             events = conversation.feed(chunk, self._real_s())
         except Exception as error:
             self._driver_failed(error)
             return
+        refused = conversation.rejected > before
+        self._misfit.heard(chunk, self._real_s(), understood=bool(events), refused=refused)
         if events:
             self._report_alive(conversation)
             self._tell(self._on_events, events)

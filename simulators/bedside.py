@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+import numpy as np
+
 from simulators.endpoints import Endpoint
+from simulators.faults import Strikes
 from simulators.patient import Patient
 from simulators.scenario import Scenario
 
@@ -16,7 +19,8 @@ LONGEST_S = 1.0
 """After a stall (a suspended computer) this much is caught up; what is older was never sent."""
 
 Log = Callable[[float, str, str, bytes], None]
-"""(patient seconds, monitor, "host" / "device" / "link down" / "link up", bytes) as it happens."""
+"""(patient seconds, monitor, what, bytes) as it happens; what: "host", "device", "link down",
+"link up", "swapped with …"."""
 
 
 def no_log(at_s: float, monitor: str, what: str, data: bytes) -> None:
@@ -32,6 +36,8 @@ class Bedside:
         scenario: begins at once.
         speed: patient seconds per real second.
         log: is told what goes over the wires.
+        swaps_per_minute: how often two monitors change their places, at random; 0 = never.
+        seed: of the swaps.
     """
 
     def __init__(
@@ -42,11 +48,15 @@ class Bedside:
         scenario: Scenario | None = None,
         speed: float = 1.0,
         log: Log = no_log,
+        swaps_per_minute: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self.patient = patient
         self.endpoints = tuple(endpoints)
         self.speed = speed
         self._log = log
+        self._rng = np.random.default_rng([seed, 4])
+        self._swaps = Strikes(swaps_per_minute, self._rng) if swaps_per_minute else None
         self._dropped = [False] * len(self.endpoints)
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -65,11 +75,19 @@ class Bedside:
         with self._lock:
             self.patient.dose(route=route, fraction=fraction)
 
+    def swap(self, first: int = 0, second: int = 1) -> None:
+        """Two monitors change their places, as when somebody takes the wrong plug."""
+        with self._lock:
+            self._swap(first, second)
+
     def advance(self, dt_s: float) -> None:
         """Lets `dt_s` patient seconds pass, and carries the bytes of that time."""
         with self._lock:
             self.patient.advance(dt_s)
             self.patient.cuff(any(end.monitor.inflating for end in self.endpoints))
+            if self._swaps and len(self.endpoints) > 1 and self._swaps.due(self.patient.now_s):
+                first, second = self._rng.choice(len(self.endpoints), 2, replace=False)
+                self._swap(int(first), int(second))
             for i, endpoint in enumerate(self.endpoints):
                 self._plug(i, endpoint)
                 self._carry(endpoint, dt_s)
@@ -132,11 +150,16 @@ class Bedside:
                 elapsed = LONGEST_S
             self.advance(elapsed * self.speed)
 
+    def _swap(self, first: int, second: int) -> None:
+        one, other = self.endpoints[first], self.endpoints[second]
+        self._log(self.patient.now_s, one.monitor.name, f"swapped with {other.monitor.name}", b"")
+        one.monitor, other.monitor = other.monitor, one.monitor
+
     def _plug(self, i: int, endpoint: Endpoint) -> None:
-        """Follows the scenario's `link_drop`; a plug pulled by hand is left as it is."""
+        """Follows `link_drop` and `replug`; a plug pulled by hand is left as it is."""
         name = endpoint.monitor.name
         drops = self.patient.present("link_drop")
-        dropped = any(event.monitor in ("", name) for event in drops)
+        dropped = endpoint.monitor.unplugged or any(e.monitor in ("", name) for e in drops)
         if dropped == self._dropped[i]:
             return
         self._dropped[i] = dropped

@@ -1,4 +1,4 @@
-"""Commands of the simulators: `vitals simulate`, `vitals demo`."""
+"""Commands of the simulators: `vitals simulate`, `vitals demo`, `vitals simulate-cohort`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -21,19 +22,27 @@ from devices.driver import Driver
 from simulators.bedside import Bedside, Log, no_log
 from simulators.course import ROUTES
 from simulators.endpoints import Endpoint, PtyEndpoint, TcpEndpoint
-from simulators.faults import NAMES, ByteFault
+from simulators.faults import KINDS, OFTEN, SWAP, LineFault, check_rate
+from simulators.mllp_caller import MllpCaller
 from simulators.monitor import SimulatedMonitor
 from simulators.patient import Patient
 from simulators.scenario import Scenario, load
 from vitals.errors import ConfigError
 
 _CHECK_S = 0.1
+_FAULTS = "\b\nFaults of the line (--fault):\n" + "\n".join(
+    f"  {kind:<13} {does}" for kind, does in KINDS.items()
+)
 
 
-@click.command()
+@click.command(epilog=_FAULTS)
 @click.argument("driver")
 @click.option("--pty", metavar="PATH", help="Be a pseudo-terminal linked from PATH (default).")
-@click.option("--tcp", metavar="HOST:PORT", help="Listen on a TCP port instead.")
+@click.option(
+    "--tcp",
+    metavar="HOST:PORT",
+    help="Listen on a TCP port instead; hl7-oru dials the station's port there.",
+)
 @click.option("--scenario", "story", default="calm", show_default=True, metavar="NAME|FILE")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.01, 600))
@@ -51,7 +60,7 @@ _CHECK_S = 0.1
     "kinds",
     multiple=True,
     metavar="KIND[:PER_MINUTE]",
-    help=f"Damage the line: {', '.join(NAMES)}; may be repeated.",
+    help="Let the line fail, 6 times a minute or as often as said; may be repeated. See below.",
 )
 @click.option("--log", "log_path", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so many real seconds.")
@@ -73,9 +82,12 @@ def simulate(
     DRIVER is a name from `vitals drivers`. The printed lines go into a config.
     """
     told = _told(story, route, dose_at)
-    protocol = _serial(driver)
+    protocol = _driver(driver)
     patient = Patient(seed, route=told.route or "iv")
-    monitor = SimulatedMonitor(protocol, patient, seed=seed, faults=[_fault(k) for k in kinds])
+    faults, swaps_per_minute = _faults(kinds)
+    if swaps_per_minute:
+        raise ConfigError("--fault swap takes two monitors; `vitals demo` has them", key="fault")
+    monitor = SimulatedMonitor(protocol, patient, seed=seed, faults=faults)
     with ExitStack() as stack:
         asked = stack.enter_context(_asked_to_stop())
         log = _log_to(stack, log_path)
@@ -89,6 +101,8 @@ def simulate(
         with bedside:
             while not asked and (left := end - time.monotonic()) > 0:
                 bedside.wait(min(left, _CHECK_S))
+        if isinstance(endpoint, MllpCaller):
+            click.echo(_answers(endpoint), err=True)
 
 
 @click.command()
@@ -103,6 +117,13 @@ def simulate(
     metavar="DIR",
     help="Keep config and record here instead of in a temporary folder.",
 )
+@click.option(
+    "--fault",
+    "kinds",
+    multiple=True,
+    metavar="KIND[:PER_MINUTE]",
+    help="Let every line fail, as in `vitals simulate`, or `swap` the monitors of a room.",
+)
 @click.option("--open/--no-open", "show", default=True, help="Open the page in the browser.")
 def demo(
     rooms: int,
@@ -111,6 +132,7 @@ def demo(
     story: str | None,
     port: int | None,
     folder: Path | None,
+    kinds: tuple[str, ...],
     show: bool,
 ) -> None:
     """Try everything: simulated rooms, real ports, the real station and pages. Ctrl-C ends it."""
@@ -121,6 +143,7 @@ def demo(
     check_install()
     os.environ.setdefault(LEVEL, "WARNING")
     log_to_stderr("demo")
+    faults, swaps_per_minute = _faults(kinds)
     with ExitStack() as stack:
         if folder is None:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kap-vitals-")))
@@ -128,7 +151,14 @@ def demo(
             place = folder
             _make_folder(place)
         made = Demo(
-            place.resolve(), rooms=rooms, seed=seed, speed=speed, story=story, port=free_port(port)
+            place.resolve(),
+            rooms=rooms,
+            seed=seed,
+            speed=speed,
+            story=story,
+            port=free_port(port),
+            faults=faults,
+            swaps_per_minute=swaps_per_minute,
         )
 
         def ready(url: str) -> None:
@@ -138,6 +168,54 @@ def demo(
                 open_page(url)
 
         run_until_signal(lambda: made.run(ready))
+
+
+@click.command("simulate-cohort")
+@click.option("--sessions", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--route", default="iv", show_default=True, metavar="ROUTE", help=", ".join(ROUTES))
+@click.option(
+    "--profile",
+    "profile_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Alarm limits; default: those that are shipped.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the sessions in a new record, for review and what-if.",
+)
+def simulate_cohort(
+    sessions: int, seed: int, route: str, profile_path: Path | None, store: Path | None
+) -> None:
+    """Many simulated two-hour visits through the real alarms, summed up in a table."""
+    from simulators import cohort, cohort_summary
+    from simulators.cohort_record import CohortRecord
+    from simulators.course import check_route
+    from vitals.alarms import profile
+
+    check_route(route)
+    rules = profile.load(profile_path)
+    tally = cohort_summary.Tally()
+    with ExitStack() as stack:
+        today = datetime.now(UTC).date()
+        record = stack.enter_context(CohortRecord(store, rules, today)) if store else None
+        visits = cohort.cohort(
+            sessions, seed, rules, route=route, record=record, on_held=lambda _: tally.hold()
+        )
+        with click.progressbar(visits, length=sessions, label="Sessions", file=sys.stderr) as bar:
+            for done in bar:
+                tally.add(done)
+    click.echo(
+        f"{sessions} simulated sessions, route {route}, seed {seed}, limits {rules.version}; "
+        f"{tally.held} more visits without a dose: above 140/90 before it"
+    )
+    for line in cohort_summary.lines(tally):
+        click.echo(line)
+    if store is not None:
+        click.echo(f"\nRecorded: vitals sessions list --store {store}")
 
 
 def _make_folder(folder: Path) -> None:
@@ -158,25 +236,33 @@ def _told(name: str, route: str | None, dose_at_s: float) -> Scenario:
     )
 
 
-def _serial(name: str) -> Driver:
+def _driver(name: str) -> Driver:
     driver = registry.get(name)
-    if driver.transport != "serial":
+    if driver.transport not in ("serial", "mllp"):
         raise ConfigError(
-            f"{name} is no serial monitor ({driver.transport}), and only those can be simulated "
-            "by this version; `vitals drivers` lists them",
+            f"{name} is no monitor with a cable ({driver.transport}), and only those can be "
+            "simulated by this version; `vitals drivers` lists them",
             key="driver",
         )
     return driver
 
 
-def _fault(text: str) -> ByteFault:
-    kind, colon, rate = text.partition(":")
-    try:
-        return ByteFault(kind, float(rate)) if colon else ByteFault(kind)
-    except ValueError as error:
-        raise ConfigError(
-            f"--fault {text}: after the colon comes a number, how often a minute", key="fault"
-        ) from error
+def _faults(texts: tuple[str, ...]) -> tuple[list[LineFault], float]:
+    """What `--fault` says: faults of the line, and how often a minute monitors are swapped."""
+    faults, swaps_per_minute = [], 0.0
+    for text in texts:
+        kind, colon, rate = text.partition(":")
+        try:
+            per_minute = float(rate) if colon else OFTEN
+        except ValueError as error:
+            raise ConfigError(
+                f"--fault {text}: after the colon comes a number, how often a minute", key="fault"
+            ) from error
+        if kind == SWAP:
+            swaps_per_minute = check_rate(kind, per_minute)
+        else:
+            faults.append(LineFault(kind, per_minute))
+    return faults, swaps_per_minute
 
 
 def _plug(monitor: SimulatedMonitor, pty: str | None, tcp: str | None) -> Endpoint:
@@ -188,11 +274,23 @@ def _plug(monitor: SimulatedMonitor, pty: str | None, tcp: str | None) -> Endpoi
             raise ConfigError(
                 f"--tcp {tcp}: write HOST:PORT, for example 127.0.0.1:4001", key="tcp"
             )
-        return TcpEndpoint(monitor, host.strip("[]") or "127.0.0.1", int(port))
+        host = host.strip("[]") or "127.0.0.1"
+        if monitor.driver.transport == "mllp":
+            return MllpCaller(monitor, host, int(port))
+        return TcpEndpoint(monitor, host, int(port))
+    if monitor.driver.transport == "mllp":
+        raise ConfigError(
+            f"{monitor.driver.name} dials a station: name its port with --tcp HOST:PORT", key="tcp"
+        )
     if pty is None and sys.platform == "win32":
         return TcpEndpoint(monitor)
     default = Path(tempfile.gettempdir()) / f"kap-vitals-{monitor.name}"
     return PtyEndpoint(monitor, pty or default)
+
+
+def _answers(caller: MllpCaller) -> str:
+    said = f"The station took {caller.accepted} messages and refused {caller.refused}"
+    return f"{said}, the last with {caller.last_refusal!r}." if caller.refused else f"{said}."
 
 
 def _log_to(stack: ExitStack, path: Path | None) -> Log:

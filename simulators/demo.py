@@ -16,7 +16,7 @@ import socket
 import sys
 import uuid
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from devices import registry
 from simulators import scenario
 from simulators.bedside import Bedside
 from simulators.endpoints import Endpoint, PtyEndpoint, TcpEndpoint
+from simulators.faults import LineFault
 from simulators.monitor import SimulatedMonitor
 from simulators.patient import Patient
 from vitals import config, wire
@@ -57,9 +58,19 @@ class Demo:
     """Rooms, their config, and what the demo's own hand does in them."""
 
     def __init__(
-        self, folder: Path, *, rooms: int, seed: int, speed: float, story: str | None, port: int
+        self,
+        folder: Path,
+        *,
+        rooms: int,
+        seed: int,
+        speed: float,
+        story: str | None,
+        port: int,
+        faults: Sequence[LineFault] = (),
+        swaps_per_minute: float = 0.0,
     ) -> None:
-        self.rooms = [_room(folder, n, seed, speed, story) for n in range(1, rooms + 1)]
+        bad = (faults, swaps_per_minute)
+        self.rooms = [_room(folder, n, seed, speed, story, *bad) for n in range(1, rooms + 1)]
         self.config_path = folder / "clinic.toml"
         self.config_path.write_text(
             f'[station]\nid = "demo"\nstore = "vitals.db"\nmode = "demo"\nspeed = {speed:g}\n\n'
@@ -109,7 +120,15 @@ class Demo:
             return
 
 
-def _room(folder: Path, number: int, seed: int, speed: float, story: str | None) -> DemoRoom:
+def _room(
+    folder: Path,
+    number: int,
+    seed: int,
+    speed: float,
+    story: str | None,
+    faults: Sequence[LineFault],
+    swaps_per_minute: float,
+) -> DemoRoom:
     index = number - 1
     told = scenario.load(story or STORIES[index % len(STORIES)])
     told = replace(
@@ -126,14 +145,21 @@ def _room(folder: Path, number: int, seed: int, speed: float, story: str | None)
         ("bp", "dinamap"),
     ):
         device = f"r{number}-{name}"
-        monitor = SimulatedMonitor(registry.get(driver), patient, seed=seed + number)
+        monitor = SimulatedMonitor(registry.get(driver), patient, seed=seed + number, faults=faults)
         endpoint = _plug(monitor, folder / device)
         endpoints.append(endpoint)
         lines.append(
             f'  [[room.device]]\n  id = "{device}"\n  driver = "{driver}"\n'
             f"  url = {json.dumps(endpoint.url)}\n"
         )
-    bedside = Bedside(patient, endpoints, scenario=told, speed=speed)
+    bedside = Bedside(
+        patient,
+        endpoints,
+        scenario=told,
+        speed=speed,
+        swaps_per_minute=swaps_per_minute,
+        seed=seed + number,
+    )
     return DemoRoom(room_id, f"DEMO-{number:02d}", told, bedside, "\n".join(lines))
 
 

@@ -124,11 +124,11 @@ class PtyEndpoint:
             os.close(slave)
 
     def replug(self) -> None:
-        """See `Endpoint`."""
+        """See `Endpoint`. The terminal is another one than before, as after a real replug."""
         with self._lock:
             if self._ends is not None:
                 return
-            master, slave = os.openpty()
+            master, slave = _another_pty(self._name)
             self._ends, self._name = (master, slave), os.ttyname(slave)
             tty.setraw(slave)  # before anybody knows the name: echo would corrupt first bytes
             os.set_blocking(master, False)
@@ -166,6 +166,18 @@ class PtyEndpoint:
         """Removes the link, unless another simulator has taken the name meanwhile."""
         if self._link and self._link.is_symlink() and os.readlink(self._link) == self._name:
             self._link.unlink(missing_ok=True)
+
+
+def _another_pty(name: str) -> tuple[int, int]:
+    """Master and slave of a new terminal that is not called `name`."""
+    ends = os.openpty()
+    if os.ttyname(ends[1]) != name:
+        return ends
+    try:
+        return os.openpty()
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 class TcpEndpoint:

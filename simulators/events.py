@@ -106,6 +106,8 @@ class Event:
     drop: float = 0.0
     reason: str = ""
     monitor: str = ""
+    noticed: bool = True
+    """Whether the monitor itself sees that something is wrong."""
 
     @property
     def end_s(self) -> float:
@@ -115,7 +117,7 @@ class Event:
     @property
     def faults(self) -> tuple[str, ...]:
         """Fault codes that hold from `at_s` to `end_s`."""
-        known = KINDS[self.kind].faults
+        known = KINDS[self.kind].faults if self.noticed else ()
         return (*known, self.reason) if self.reason else known
 
     def present(self, t_s: float) -> bool:

@@ -1,17 +1,17 @@
 """A simulated monitor: a driver's own encoder or responder at a patient's side.
 
 It has no second implementation of any wire format. `advance` gives the bytes that a real
-monitor would have sent in that time; time moves by nothing else.
+monitor would have sent in that time, at the speed of its line; time moves by nothing else.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 
 from devices.driver import Driver, PatientView, Responder, Values
-from simulators.faults import ByteFault, Line
+from simulators.faults import Line, LineFault
+from simulators.uart import Uart, byte_ns
 from vitals.channels import NIBP
 from vitals.errors import CommandError
 from vitals.model import Flag
@@ -61,7 +61,7 @@ class SimulatedMonitor:
         patient: PatientView,
         *,
         seed: int = 0,
-        faults: Sequence[ByteFault] = (),
+        faults: Sequence[LineFault] = (),
         name: str = "",
         nibp_every_s: float = 300.0,
     ) -> None:
@@ -69,17 +69,16 @@ class SimulatedMonitor:
         self.name = name or driver.name
         self._patient = patient
         self._line = Line(faults, seed=seed)
+        self._uart = Uart(byte_ns(driver.settings))
+        self._reboots = 0
         self._view = _Then(patient)
         self._responder = _responder(driver, self._view)
-        self._answers = b""
         self._now_ns = 0
         self._poll_ns = 0
         self._samples = max(1, round(driver.encode_s * driver.pleth_hz))
         self._packet_s = nibp_every_s if driver.mode == "spot" else driver.encode_s
         self._packets = 0
-        self._waiting: deque[tuple[int, bytes]] = deque()
         self._nibp_every_s = nibp_every_s
-        self._nibp: dict[str, float | None] = {}
         self._cuffed = -1
 
     @property
@@ -95,46 +94,60 @@ class SimulatedMonitor:
         measures = self.driver.mode == "continuous" and any(c in NIBP for c in self.driver.channels)
         return measures and self._now_ns / _NS % self._nibp_every_s < INFLATED_S
 
+    @property
+    def unplugged(self) -> bool:
+        """Whether a fault has taken its plug out."""
+        return self._line.unplugged
+
+    @property
+    def failing(self) -> bool:
+        """Whether a fault of its line that lasts is present now."""
+        return self._line.failing
+
+    def mend(self) -> None:
+        """No further fault of its line strikes."""
+        self._line.mend()
+
     def receive(self, data: bytes) -> None:
         """What the station sends; the answer leaves with the next `advance`."""
         if self._responder is not None and data:
-            self._answers += self._responder.receive(data, self.now_us)
+            self._uart.put(self._responder.receive(data, self.now_us), self._now_ns)
 
     def advance(self, dt_s: float) -> bytes:
         """Lets time pass, and gives the bytes that left the monitor in it."""
         end_ns = self._now_ns + round(dt_s * _NS)
-        answers, self._answers = self._answers, b""
-        responder = self._responder
-        sent = self._talk(end_ns) if responder is None else self._poll(responder, end_ns)
+        if self._responder is None:
+            self._talk(end_ns)
+        else:
+            self._poll(self._responder, end_ns)
         self._now_ns = end_ns
-        return self._line.carry(answers + sent, dt_s)
+        out = self._line.carry(self._uart.take(end_ns), dt_s)
+        if self._line.reboots > self._reboots:
+            self._reboots = self._line.reboots
+            self._uart.clear()
+            self._responder = _responder(self.driver, self._view)
+        return out
 
     def skip(self, dt_s: float) -> None:
         """Lets time pass in which nothing gets out, however long (the computer stood still)."""
         self._now_ns += round(dt_s * _NS)
-        self._answers = b""
         if self._responder is not None:
             self._responder.poll(self.now_us)
             self._poll_ns = self._now_ns
         self._packets = max(self._packets, math.ceil(self._now_ns / _NS / self._packet_s))
-        self._waiting.clear()
+        self._uart.clear()
 
-    def _poll(self, responder: Responder, end_ns: int) -> bytes:
-        out = []
+    def _poll(self, responder: Responder, end_ns: int) -> None:
         while self._poll_ns < end_ns:
             self._poll_ns = min(end_ns, self._poll_ns + round(POLL_S * _NS))
             self._view.ago_s = (end_ns - self._poll_ns) / _NS
-            out.append(responder.poll(ANCHOR_US + self._poll_ns // 1000))
-        return b"".join(out)
+            said = responder.poll(ANCHOR_US + self._poll_ns // 1000)
+            self._uart.put(said, self._poll_ns - 1)  # just before: of what `advance` gives now
 
-    def _talk(self, end_ns: int) -> bytes:
+    def _talk(self, end_ns: int) -> None:
         while (start_ns := round(self._packets * self._packet_s * _NS)) < end_ns:
             self._encode(start_ns, end_ns)
             self._packets += 1
-        out = []
-        while self._waiting and self._waiting[0][0] < end_ns:
-            out.append(self._waiting.popleft()[1])
-        return b"".join(out)
 
     def _encode(self, start_ns: int, patient_ns: int) -> None:
         """Puts one packet's frames in the queue, each with the time it leaves."""
@@ -146,10 +159,11 @@ class SimulatedMonitor:
         frames = [packet[i : i + size] for i in range(0, len(packet), size or 1)]
         for i, frame in enumerate(frames):
             leaves_ns = start_ns + round(i * self._packet_s * _NS / len(frames))
-            self._waiting.append((leaves_ns, frame))
+            self._uart.put(frame, leaves_ns)
 
     def _values(self, start_ns: int, patient_ns: int) -> Values:
         values: dict[str, float | Sequence[float] | None] = {}
+        nibp = self._new_nibp(start_ns)
         for channel in self.driver.channels:
             if channel == "pleth":
                 step_s = self.driver.encode_s / self._samples
@@ -158,20 +172,18 @@ class SimulatedMonitor:
                     self._patient.pleth(offset_s + i * step_s) for i in range(self._samples)
                 ]
             elif channel in NIBP:
-                values[channel] = self._last_nibp(start_ns).get(channel)
+                values[channel] = nibp.get(channel)
             else:
                 values[channel] = self._patient.value(channel)
         return values
 
-    def _last_nibp(self, at_ns: int) -> dict[str, float | None]:
-        """The last determination, repeated until the next one as such monitors do."""
-        if self.driver.mode == "spot":
-            return {channel: self._patient.value(channel) for channel in NIBP}
+    def _new_nibp(self, at_ns: int) -> dict[str, float | None]:
+        """A determination that has just been made; it is sent once, as it goes without a time."""
         done = int((at_ns / _NS - INFLATED_S) // self._nibp_every_s)
-        if done > self._cuffed:
-            self._cuffed = done
-            self._nibp = {channel: self._patient.value(channel) for channel in NIBP}
-        return self._nibp
+        if done <= self._cuffed and self.driver.mode != "spot":
+            return {}
+        self._cuffed = done
+        return {channel: self._patient.value(channel) for channel in NIBP}
 
 
 def _responder(driver: Driver, patient: PatientView) -> Responder | None:

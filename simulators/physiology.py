@@ -22,6 +22,9 @@ PR_WINDOW_S = 6.0
 """Pulse rates are shown as the mean of this long."""
 SPO2_LAG_S = 4.0
 """SpO2 is shown this late, by its averaging."""
+GATE = (140.0, 90.0)
+"""Nobody with a higher pressure before the dose gets it, mmHg."""
+_HIGHEST = (190.0, 115.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ def _correlated(rng: np.random.Generator, r: float) -> tuple[float, float]:
     return float(first), float(r * first + math.sqrt(1 - r * r) * second)
 
 
-def _draw_baseline(rng: np.random.Generator) -> Vitals:
+def _draw_baseline(rng: np.random.Generator, gated: bool) -> Vitals:
+    below_sys, below_dia = GATE if gated else _HIGHEST
     while True:
         z_sys, z_dia = _correlated(rng, 0.6)
         sys, dia = 125 + 13 * z_sys, 78 + 9 * z_dia
-        if 95 <= sys < 140 and 55 <= dia < 90 and sys - dia >= 25:
+        if 95 <= sys < below_sys and 55 <= dia < below_dia and sys - dia >= 25:
             break
     return Vitals(
         sys=sys,
@@ -73,15 +77,16 @@ class Physiology:
     Args:
         seed: everything drawn follows from it.
         spontaneous: 2 % of patients desaturate to 88-92 % for 1-5 min after the dose.
+        gated: draws only patients whose pressure passes the gate before the dose.
 
     Attributes:
         doses: (seconds, route, fraction of a full dose).
         events: what else happens; times in seconds since the start.
     """
 
-    def __init__(self, seed: int, *, spontaneous: bool = False) -> None:
+    def __init__(self, seed: int, *, spontaneous: bool = False, gated: bool = True) -> None:
         rng = np.random.default_rng([seed, 1])
-        self.baseline = _draw_baseline(rng)
+        self.baseline = _draw_baseline(rng, gated)
         self.response = _draw_response(rng)
         self._hr_waves = Waves(
             rng, (self.baseline.rr / 60, 2.5), (0.1, 1.8), (0.031, 1.2), (0.0043, 1.5)
@@ -90,7 +95,7 @@ class Physiology:
         self._spo2_waves = Waves(rng, (0.021, 0.15), (0.0037, 0.25))
         self._rr_waves = Waves(rng, (0.017, 0.8), (0.0029, 0.6))
         unlucky = spontaneous and rng.random() < 0.02
-        self.after_dose: Event | None = _draw_desaturation(rng) if unlucky else None
+        self.after_dose: Event | None = draw_desaturation(rng) if unlucky else None
         self.doses: list[tuple[float, str, float]] = []
         self.events: list[Event] = []
 
@@ -161,12 +166,17 @@ class Physiology:
         return self.baseline.rr + self._rr_waves.at(t)
 
 
-def _draw_desaturation(rng: np.random.Generator) -> Event:
+def draw_desaturation(
+    rng: np.random.Generator,
+    lowest: tuple[int, int] = (88, 92),
+    lasting_s: tuple[float, float] = (60, 300),
+) -> Event:
+    """A fall of SpO2 some time in the first hour after the dose; times from the dose."""
     return Event(
         at_s=float(rng.uniform(10, 60)) * 60,
         kind="desaturation",
-        lasting_s=float(rng.uniform(60, 300)),
-        to=float(rng.integers(88, 93)),
+        lasting_s=float(rng.uniform(*lasting_s)),
+        to=float(rng.integers(lowest[0], lowest[1] + 1)),
         rise_s=30.0,
         fall_s=40.0,
     )

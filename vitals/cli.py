@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "web": ("dashboard.cli_commands:web", "The pages, following a station."),
     "sessions": ("vitals.cli_commands:sessions", "List, show, open, close, verify sessions."),
     "what-if": ("vitals.what_if_command:what_if", "Re-run recorded sessions under other limits."),
-    "scan": ("devices.cli_commands:scan", "Find out which monitor is on which serial port."),
+    "scan": ("devices.cli_commands:scan", "Find out which monitor is on which port."),
     "doctor": ("devices.cli_commands:doctor", "Check this computer, its ports and a config."),
     "drivers": ("devices.cli_commands:drivers", "List the monitors that can be connected."),
     "check-config": ("devices.cli_commands:check_config", "Check a config and show what it means."),

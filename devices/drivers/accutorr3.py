@@ -313,4 +313,5 @@ DRIVER = Driver(
     responder=Monitor,
     own_alarm="yes",
     evidence="manual",
+    probe=(ASK,),  # not ASK_PROMPT: said twice it puts a Nellcor N-595 into its dialogue mode
 )

@@ -162,4 +162,5 @@ DRIVER = Driver(
     pleth_hz=RATE_HZ,
     own_alarm="unknown",
     evidence="vendor document",
+    probe=(LIVE,),
 )

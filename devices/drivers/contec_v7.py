@@ -19,7 +19,9 @@ Type 0D [reason]: the device is disconnecting. Type 0B [command, reason]: answer
 Type 0C: free, answer to A2. Type 11: stored data are waiting. The other types are stepped over
 by their lengths. Commands: 7D 81 CMD 80 80 80 80 80 80; A1 start, A2 stop, AF "I am connected"
 every 5 s. Signal, bar and beep are the display's business and are not passed on. There is no
-checksum: what a bit flip leaves well-formed cannot be told from data.
+checksum: what a bit flip leaves well-formed cannot be told from data. A doubled byte shifts all
+behind it for one frame, which then reads the rate as SpO2; so after the first frame only one that
+agrees with the frame before it on flags and numbers is passed on, a change 17 ms late.
 
 Source: Contec's protocol sheet V7.0 (in InfantLab/Contec-Pulse-Oximeter-in-Matlab); captures in
 headrotor/contec_data and titinho11/CMS50E-raw-ppg-data, whose frames are among the test vectors,
@@ -110,6 +112,7 @@ class _Decoder(StreamDecoder):
         super().__init__(device, _LENGTH[REALTIME])
         self._rest = b""
         self._thin = OncePerSecond(RATE_HZ)
+        self._seen: object = None
         self._conditions = Conditions(device)
         self._wave = WaveClock(device, "pleth", RATE_HZ)
         self._pleth = bytearray()
@@ -171,7 +174,9 @@ class _Decoder(StreamDecoder):
         if self._leaving:
             self._leaving = False
             events.append(Notice(self.device, at_us, "disconnecting", active=False))
-        if self._thin.due((bits, pr is None, spo2 is None, pi is None)):
+        before, self._seen = self._seen, (bits, rate, sat, d2 & 0x10, perfusion)
+        agreed = self._seen == before or before is None
+        if agreed and self._thin.due((bits, pr is None, spo2 is None, pi is None)):
             flags = _FLAGS[bits]
             events += self._conditions.change(flags, at_us)
             events += numerics(self.device, at_us, {"spo2": spo2, "pr": pr, "pi": pi}, flags)
@@ -289,4 +294,5 @@ DRIVER = Driver(
     pleth_hz=RATE_HZ,
     own_alarm="unknown",
     evidence="captured",
+    probe=(_command(START),),
 )

@@ -206,6 +206,7 @@ class _Decoder(StreamDecoder):
             if line:
                 self._refuse(line, at_us)
             return
+        self.accept()
         if self._binary:
             self._binary = False
             self._notice("wrong_mode", False, "", at_us)
@@ -377,4 +378,5 @@ DRIVER = Driver(
     checked=True,
     own_alarm="yes",
     evidence="manual",
+    probe=tuple(message(poll) for poll in _POLLS),
 )

@@ -80,7 +80,7 @@ def _fields(line: bytes) -> dict[bytes, bytes] | None:
     found = _LIVE.fullmatch(line)
     if found is None:
         return None
-    pairs = [token.split(b"=") for token in found[1].split()]
+    pairs = [token.split(b"=") for token in found[1].split(b" ") if token]
     fields = {key: value for key, value in pairs}
     return fields if len(fields) == len(pairs) else None
 

@@ -227,4 +227,5 @@ DRIVER = Driver(
     quiet_s=7.0,
     own_alarm="yes",
     evidence="captured",
+    probe=(XON,),
 )

@@ -97,4 +97,5 @@ DRIVER = Driver(
     encode=_encode,
     own_alarm="no",
     evidence="vendor document",
+    probe=(),  # SET_FORMAT is kept in flash: only for a device that the config names
 )

@@ -446,4 +446,5 @@ DRIVER = Driver(
     mode="spot",
     own_alarm="no",
     evidence="manual",
+    probe=(GET_CUFF, GET_RESULT),
 )

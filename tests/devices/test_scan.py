@@ -16,8 +16,11 @@ from click.testing import CliRunner
 
 from devices import line as line_of
 from devices import ports, registry, scan
+from devices.cli_commands import _devices
+from devices.cli_commands import drivers as drivers_command
 from devices.cli_commands import scan as scan_command
 from devices.driver import BleSettings, Driver, Request, SerialSettings
+from devices.keeper import Keeper
 from devices.scan import Found, examine, serial_drivers
 from simulators.bedside import Bedside
 from simulators.endpoints import PtyEndpoint
@@ -27,7 +30,9 @@ from tests.devices.decoding import FakePatient
 from tests.devices.pty_port import PtyPort
 from tests.devices.streams import DRIVERS, SERIAL, stream, usual
 from tests.devices.uart import heard_on
+from tests.loop import run, until
 from vitals.clock import ManualClock, Now
+from vitals.config import load
 from vitals.errors import CommandError, ConfigError, TransportError
 from vitals.model import US, Chunk, StartNibp, StopNibp
 
@@ -462,3 +467,71 @@ def test_what_is_printed_can_be_pasted_into_a_config(ward: Path) -> None:
     (device,) = parsed["room"][0]["device"]
     assert device["driver"] == "nonin-df2"
     assert device["url"] == f"serial://{ward}/nonin-df2"
+
+
+def test_a_keeper_opens_the_port_on_the_line_that_its_url_says() -> None:
+    opened: list[tuple[str, object]] = []
+
+    async def connect(url: str, settings: object, on_chunk: object, now: Now) -> _Plug:
+        opened.append((url, settings))
+        raise TransportError("enough")
+
+    async def main() -> None:
+        keeper = Keeper(
+            "d1",
+            registry.get("contec-v5"),
+            "serial:///dev/x?line=4800,8O1",
+            ManualClock(),
+            lambda events: None,
+            lambda link: None,
+            connect,
+        )
+        task = asyncio.create_task(keeper.run())
+        await until(lambda: opened)
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(main())
+    assert opened == [("serial:///dev/x", SerialSettings(4800, parity="O"))]
+
+
+CONFIG = """
+[[room]]
+id = "room-1"
+  [[room.device]]
+  id = "cuff"
+  driver = "suntech"
+  url = "serial:///dev/ttyS1?line={line}"
+  [[room.device]]
+  id = "ox"
+  driver = "nonin-df2"
+  url = "serial:///dev/ttyS2"
+"""
+
+
+def test_a_config_with_a_wrong_line_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "clinic.toml"
+    path.write_text(CONFIG.format(line="4800"))
+    with pytest.raises(ConfigError, match=r"device 'cuff': .*is no line"):
+        _devices(load(path), path)
+
+
+def test_the_station_knows_which_device_only_speaks_when_it_measures(tmp_path: Path) -> None:
+    path = tmp_path / "clinic.toml"
+    path.write_text(CONFIG.format(line="4800,8N1"))
+    known = _devices(load(path), path)
+    assert (known["cuff"].spot, known["ox"].spot) == (True, False)
+
+
+def test_the_drivers_are_listed_with_their_own_alarm_and_mode() -> None:
+    done = CliRunner().invoke(drivers_command, ["--json"], catch_exceptions=False)
+    said = {driver["name"]: driver for driver in json.loads(done.stdout)}
+    assert set(said) == set(registry.names())
+    assert (said["suntech"]["mode"], said["suntech"]["can"]) == (
+        "spot",
+        ["start_nibp", "stop_nibp"],
+    )
+    assert said["dinamap"]["own_alarm"] == "yes"
+    table = CliRunner().invoke(drivers_command, [], catch_exceptions=False).stdout
+    assert "OWN ALARM" in table
+    assert "MODE" in table

@@ -201,3 +201,13 @@ def test_the_line_may_be_bad() -> None:
 def test_a_monitor_is_called_by_its_driver_unless_named() -> None:
     assert monitor_of("dinamap")[0].name == "dinamap"
     assert monitor_of("dinamap", name="left")[0].name == "left"
+
+
+@pytest.mark.parametrize(("driver", "baud"), [("masimo-ascii1", 9600), ("ansar-b", 9600)])
+def test_a_line_of_text_takes_its_time_on_the_line(driver: str, baud: int) -> None:
+    monitor, patient = monitor_of(driver)
+    pieces = sent(monitor, patient, 5, 0.02)
+    most = baud / 10 * 0.02
+    assert max(map(len, pieces)) <= most + 1
+    whole = len(b"".join(pieces)) / 5
+    assert sum(map(bool, pieces)) == pytest.approx(5 * whole / most, abs=7)

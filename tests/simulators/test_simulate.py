@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +19,10 @@ import serial
 
 from devices import registry
 from devices.driver import Chunk
+from devices.hl7 import Frames, answer, parse
 from simulators.cli_commands import _told
+from simulators.demo import Demo
+from simulators.faults import KINDS, LineFault
 from tests.simulators.bed import numerics
 from vitals.cli import main
 from vitals.errors import ConfigError
@@ -136,6 +142,42 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert said.out == ""
 
 
+def test_the_help_lists_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["simulate", "--help"])
+    said = capsys.readouterr().out
+    for kind, does in KINDS.items():
+        assert re.search(rf"^ +{kind} +{re.escape(does)}$", said, re.MULTILINE)
+
+
+def test_an_hl7_monitor_dials_the_station_and_says_what_was_answered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    messages: list[bytes] = []
+
+    def station(listening: socket.socket) -> None:
+        gateway, _ = listening.accept()
+        frames = Frames()
+        with gateway, contextlib.suppress(ConnectionError):  # it may hang up on an answer
+            while data := gateway.recv(65_536):
+                for piece in frames.feed(data):
+                    message = parse(piece) if isinstance(piece, bytes) else None
+                    assert message is not None
+                    messages.append(data)
+                    gateway.sendall(answer(message, "", 0))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=station, args=(listening,))
+        thread.start()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        main(f"simulate hl7-oru --tcp {address} --speed 20 --seconds 0.6".split())
+        thread.join()
+    said = capsys.readouterr()
+    assert said.out == f'driver = "hl7-oru"\nurl = "mllp-listen://{address}"\n'
+    took = re.search(r"The station took (\d+) messages and refused 0\.", said.err)
+    assert took is not None
+    assert 3 <= int(took[1]) <= len(messages)
+
+
 def test_a_bluetooth_monitor_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,3 +206,35 @@ def test_the_scenarios_own_dose_and_the_callers_route_stand(tmp_path: Path) -> N
     assert (told.dose_at_s, told.route) == (30, "im")
     told = _told("calm", None, 60)
     assert (told.dose_at_s, told.route) == (60, None)
+
+
+def test_the_demo_swaps_monitors_and_spoils_lines_when_asked(tmp_path: Path) -> None:
+    made = Demo(
+        tmp_path,
+        rooms=1,
+        seed=1,
+        speed=1.0,
+        story="calm",
+        port=8050,
+        faults=[LineFault("reboot", 6)],
+        swaps_per_minute=6,
+    )
+    (room,) = made.rooms
+    try:
+        names = set()
+        for _ in range(600):
+            room.bedside.advance(0.1)
+            names.add(room.bedside.endpoints[0].monitor.name)
+        assert names == {"nonin-df2", "dinamap"}
+        assert any(end.monitor._line.reboots for end in room.bedside.endpoints)
+    finally:
+        room.bedside.stop()
+
+
+def test_a_fault_that_the_demo_does_not_know_is_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["demo", "--fault", "swaps"])
+    assert left.value.code == 2
+    assert "there is no fault" in capsys.readouterr().err

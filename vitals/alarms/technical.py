@@ -167,7 +167,7 @@ def _facts(room: RoomFacts) -> Iterator[Fact]:
     if room.unheard_us is not None:
         # Counted from the dose's mark: the sound has to be armed by then, not all morning.
         since_us = max(room.unheard_us, room.marked_us) + room.slack_us
-        yield Fact("no-sound", since_us, "NO SOUND: no page can be heard; arm the sound on one")
+        yield Fact("no-sound", since_us, "NO SOUND: arm the sound on a page")
     if room.off_until_us is not None:
         text = "OFF MONITOR has run out: connect the patient again"
         yield Fact("off-monitor", room.off_until_us, text)
