@@ -13,7 +13,7 @@ demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 
 	@$(BIN)/vitals demo $(ARGS)
 
 test: $(VENV)/.test browser  ## everything: types, style, imports, unit, pty, Chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.test  ## only what needs no running program: style, types, imports
 	$(BIN)/python -m pytest tests/packaging

@@ -12,12 +12,19 @@ FRESH_S, GONE_S = 3.0, 5.0
 """A streaming value is current up to the first and "--" from the second."""
 NIBP_FRESH_S = 900.0
 """A blood pressure turns grey after this when nothing further is scheduled."""
+SPOT_FRESH_S = 300.0
+"""A value that somebody has measured by hand turns grey after this."""
 SLACK_S = 0.25
 """Real seconds of patience with transport and scheduling, in a demo that runs faster."""
 
 
 def freshness(
-    numeric: Numeric, period_s: float, due: Iterable[Due], slack_s: float = 0.0
+    numeric: Numeric,
+    period_s: float,
+    due: Iterable[Due],
+    slack_s: float = 0.0,
+    *,
+    spot: bool = False,
 ) -> tuple[float, float | None]:
     """Ages in station seconds: (current up to, "--" from); None = shown for good, with its age.
 
@@ -26,7 +33,10 @@ def freshness(
         period_s: longest time between two values of its device.
         due: what the session owes; a blood pressure turns grey after its interval.
         slack_s: see `slack_s`.
+        spot: whether its device speaks only when somebody measures.
     """
+    if spot and numeric.channel not in NIBP:
+        return SPOT_FRESH_S, None
     if numeric.channel in NIBP:
         later = [item.at_us for item in due if item.at_us > numeric.at_us and not item.done_us]
         if not later:

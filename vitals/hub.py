@@ -48,6 +48,7 @@ class Hub:
             return
         key = _KEYS[type(message)](self, message)
         room = str(key[1])
+        other = isinstance(message, wire.SessionMsg) and self._room(room).session_id != message.id
         started = bool(room) and self._room(room).apply(message)
         if isinstance(message, wire.BeatMsg):
             self._beat = message
@@ -62,6 +63,8 @@ class Hub:
                 continue
             if started:
                 box.forget(room, "due", "mark")
+            if other:
+                box.forget_readings(room)
             box.put(key, data)
 
     def subscribe(self, rooms_with_waves: frozenset[str] | None = None) -> Mailbox:

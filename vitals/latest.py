@@ -60,6 +60,11 @@ class LatestRoom:
         )
 
     @property
+    def session_id(self) -> str:
+        """The session that the room is in, `""` for none."""
+        return self._session.id
+
+    @property
     def _open(self) -> bool:
         return bool(self._session.id) and self._session.ended_us is None
 

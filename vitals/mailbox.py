@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Hashable
 
 from vitals import wire
+from vitals.channels import NIBP
 
 LINGER_S = 0.016
 """Waveform packets may wait this long for company; anything else flushes at once."""
@@ -94,6 +95,11 @@ class Mailbox:
     def forget(self, room: str, *kinds: str) -> None:
         """Drops what waits of these kinds for a room, since something newer made it untrue."""
         for key in [key for key in self._items if key[0] in kinds and key[1] == room]:
+            self._drop(key)
+
+    def forget_readings(self, room: str) -> None:
+        """Drops the blood pressures that wait for a room: the next patient has not had them."""
+        for key in [key for key in self._items if key[:2] == ("numeric", room) and key[2] in NIBP]:
             self._drop(key)
 
     async def take(self) -> bytes:

@@ -97,7 +97,9 @@ class Publisher:
     def show(self, room: Room, seq: int, numeric: Numeric) -> None:
         """Puts a value on the pages, with how long it counts as current."""
         period_s = self._periods_s.get(numeric.device, 1.0)
-        fresh_s, gone_s = freshness(numeric, period_s, room.due, self._slack_s)
+        device = room.devices.get(numeric.device)
+        spot = device is not None and device.spot
+        fresh_s, gone_s = freshness(numeric, period_s, room.due, self._slack_s, spot=spot)
         self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
 
     def mark(self, room: Room, at_us: int, kind: str, text: str) -> None:

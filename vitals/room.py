@@ -15,6 +15,7 @@ from vitals.alarms.engine import Engine
 from vitals.alarms.limits import Context
 from vitals.alarms.profile import Profile
 from vitals.alarms.technical import PER_DEVICE, Fact, facts
+from vitals.alarms.track import Pace, pace
 from vitals.bedside.bed import Bed
 from vitals.bedside.facts import room_facts
 from vitals.bedside.restored import Restored
@@ -83,12 +84,11 @@ class Room:
         self._prefer = dict(prefer or {})
         self._rules = tuple(_for_devices(profile.rules, self.devices))
         self.rules: Mapping[str, Rule] = {rule.id: rule for rule in self._rules}
+        paces = {d.id: pace(d.period_s, slack_us, spot=d.spot) for d in self.devices.values()}
+        self._paces: Mapping[str, Pace] = paces
         self._engine = self._new_engine(Context())
         self._bed = Bed(
-            {d.id: d.channels for d in self.devices.values()},
-            slack_us,
-            frozenset(d.id for d in self.devices.values() if d.spot),
-            self._prefer,
+            {d.id: d.channels for d in self.devices.values()}, slack_us, paces, self._prefer
         )
         self._course: Course | None = None
         self._asking = Asking()
@@ -195,10 +195,15 @@ class Room:
         outputs: list[Output] = []
         off_us = course.expires_us
         if off_us is not None and off_us <= now_us:
+            # Nobody could be told while the program was down.
+            off_us = max(off_us, course.resumed_us)
             outputs += self._technical(off_us)
             course.expire(off_us)
             self._bed.await_from(off_us)
             outputs += self._technical(off_us)
+        half = course.half(now_us)
+        if half is not None:
+            outputs += self._repeat(course, *half)
         while self._restored:
             known_us = self._restored.next_us(self._bed.sources)
             if known_us is None or known_us > now_us:
@@ -251,6 +256,8 @@ class Room:
     def _numeric(self, now_us: int, numeric: Numeric) -> list[Output]:
         course, bed = self._course, self._bed
         if numeric.value is None or numeric.quality is Quality.INVALID:
+            if not bed.speaks(numeric):
+                return []  # another device's word counts, or it is not bound to the channel
             if bed.invalid(now_us, numeric):
                 self._failed()
             if course is None:
@@ -277,7 +284,7 @@ class Room:
             outputs += self._engine.sample(now_us, sample)
         pressure = course.pressure(numeric)
         if pressure is not None:
-            outputs += self._repeat(course, numeric.at_us, pressure)
+            outputs += self._repeat(course, *pressure)
         if course.session.off_since_us is not None:
             if judged.quality is not Quality.GOOD:
                 course.back.lost(numeric.channel)
@@ -287,9 +294,8 @@ class Room:
             self._looked, self._dirty = bed.sources.version, True
         return outputs
 
-    def _repeat(self, course: Course, at_us: int, pressure: tuple[float, float]) -> list[Due]:
-        found = [self._engine.severity("nibp_sys", pressure[0])]
-        found.append(self._engine.severity("nibp_dia", pressure[1]))
+    def _repeat(self, course: Course, at_us: int, pressure: Mapping[str, float]) -> list[Due]:
+        found = [self._engine.severity(channel, value) for channel, value in pressure.items()]
         worst = max(found, key=lambda priority: -1 if priority is None else priority.rank)
         return course.repeat(at_us, worst)
 
@@ -410,11 +416,22 @@ class Room:
 
     def phase(self, now_us: int, name: str, actor: str, reason: str) -> list[Output]:
         """A person says which phase it is."""
-        body = {"from": self._open.session.phase, "to": name, "reason": reason}
-        return self.change(now_us, self._open.to_phase(now_us, name), "phase", actor, body)
+        was = self._open.session
+        body = {"from": was.phase, "to": name, "reason": reason}
+        session = self._open.to_phase(now_us, name)
+        if was.finished_us is not None:  # monitoring goes on
+            session = replace(session, finished_us=None)
+            self._bed.await_from(now_us)
+        outputs = self.change(now_us, session, "phase", actor, body)
+        if name == "EMERGENCY":
+            outputs += self._engine.acknowledge_all(now_us, actor)
+        return outputs
 
     def symptom(self, fact: Fact | None) -> None:
-        """The symptom that was reported last; None = seen to."""
+        """A symptom that was reported, beside those that nobody has seen to; None = seen to."""
+        was = self._open.symptom
+        if fact is not None and was is not None:
+            fact = replace(fact, since_us=was.since_us, text=f"{was.text}; {fact.text}")
         self._open.symptom = fact
 
     def off_monitor(self) -> None:
@@ -442,6 +459,11 @@ class Room:
         changes = self._engine.restore(resume.alarms, now_us)
         course = self._open
         course.resume(now_us, resume)
+        sources = self._bed.unheard()
+        for numeric in sorted(resume.measured, key=lambda each: each.at_us):
+            judged = sources.take(numeric.at_us, numeric)
+            if judged is not None:
+                course.baseline.add(judged)
         changes += self._engine.retune(now_us, self._context(course.session))
         self._bed.resume(now_us, resume.alarms, round(RESUMED_S * US))
         self._restored = Restored(resume.alarms, self.rules)
@@ -449,12 +471,18 @@ class Room:
         return [resumed, *changes, *course.due.advance(now_us)]
 
     def _context(self, session: Session) -> Context:
+        marked_us = self._course.marked_us if self._course and session.dose_us else None
         return Context(
-            session.dose_us, session.phase, session.baseline, session.limits, self._escalation_s
+            session.dose_us,
+            session.phase,
+            session.baseline,
+            session.limits,
+            self._escalation_s,
+            marked_us or None,
         )
 
     def _new_engine(self, context: Context) -> Engine:
-        return Engine(self.id, self._rules, context, slack_us=self._slack_us)
+        return Engine(self.id, self._rules, context, slack_us=self._slack_us, paces=self._paces)
 
 
 def _for_devices(rules: Iterable[Rule], devices: Iterable[str]) -> Iterable[Rule]:

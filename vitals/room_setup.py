@@ -19,6 +19,8 @@ class RoomDevice:
     can: frozenset[str] = frozenset()
     spot: bool = False
     """Speaks only when somebody measures."""
+    period_s: float = 1.0
+    """Longest time between two values of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,13 @@ class RoomSetup:
         """As the record keeps it."""
         return {
             "devices": [
-                {"id": d.id, "channels": list(d.channels), "can": sorted(d.can), "spot": d.spot}
+                {
+                    "id": d.id,
+                    "channels": list(d.channels),
+                    "can": sorted(d.can),
+                    "spot": d.spot,
+                    "period_s": d.period_s,
+                }
                 for d in self.devices
             ],
             "auto_nibp": self.auto_nibp,
@@ -48,7 +56,13 @@ class RoomSetup:
     def of_json(cls, kept: Mapping[str, Any]) -> RoomSetup:
         """What `to_json` has said."""
         devices = tuple(
-            RoomDevice(d["id"], tuple(d["channels"]), frozenset(d["can"]), d["spot"])
+            RoomDevice(
+                d["id"],
+                tuple(d["channels"]),
+                frozenset(d["can"]),
+                d["spot"],
+                d.get("period_s", 1.0),
+            )
             for d in kept["devices"]
         )
         prefer = {channel: tuple(ids) for channel, ids in kept.get("prefer", {}).items()}

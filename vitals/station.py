@@ -430,4 +430,4 @@ def _bound(device: StationDevice, config: DeviceConfig) -> RoomDevice:
     if config.channels:
         channels = tuple(channel for channel in channels if channel in config.channels)
     spot = device.spot if config.mode is None else config.mode == "spot"
-    return RoomDevice(device.id, channels, device.can, spot)
+    return RoomDevice(device.id, channels, device.can, spot, device.period_s)

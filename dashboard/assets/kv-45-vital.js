@@ -39,7 +39,9 @@
 
   /** The worst alarm that concerns one of the channels, or undefined. */
   function alarmOf(room, channels) {
-    return kv.model.alarms(room).find((alarm) => channels.includes(alarm.channel));
+    const found = kv.model.alarms(room).filter((alarm) => channels.includes(alarm.channel));
+    // what is out now comes before what only waits to be seen
+    return found.find((alarm) => alarm.condition === "active" && kv.SIDES[alarm.side]) || found[0];
   }
 
   function note(room, kind, channel, numeric, judged, nowUs, live) {
@@ -50,6 +52,8 @@
       if (problem && judged.state === "none") return problem;
       return judged.ageS === null ? "no reading" : kv.words.age(judged.ageS);
     }
+    if (judged.state !== "none" && numeric && numeric.gone_s === null)
+      return "SPOT " + kv.words.age(judged.ageS);
     if (judged.state === "none" && problem) return problem;
     if (judged.state === "none") return judged.ageS === null ? "" : "last " + kv.words.clock(judged.ageS);
     if (judged.state === "stale") return kv.words.age(judged.ageS) + " old";

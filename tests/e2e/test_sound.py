@@ -14,7 +14,7 @@ NO_SOUND = "[data-room=room-1] [data-alarm=no-sound]"
 def test_rooms_after_the_dose_alarm_while_no_page_can_be_heard(
     demo: Callable[..., Demo], new_page: Callable[..., Page]
 ) -> None:
-    clinic = demo("--rooms", "1", "--speed", "2")
+    clinic = demo("--rooms", "1", "--speed", "5")
     page, other = new_page(), new_page(390, 844)
     page.goto(clinic.url)
     other.goto(f"{clinic.url}/room/room-1")

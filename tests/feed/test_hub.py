@@ -369,3 +369,23 @@ def seen(hub: Hub) -> dict[str, Any]:
             state[key] = sorted(map(str, state[key]))
     snapshot["rooms"].sort(key=lambda state: state["id"])
     return snapshot
+
+
+def test_a_slow_reader_does_not_give_the_next_patient_a_pressure_of_the_last_one() -> None:
+    async def main() -> None:
+        station, web = Hub(), Hub("stale")
+        box = station.subscribe()
+        for message in (
+            wire.SessionMsg(room="r1", id="s1", started_us=T0),
+            wire.NumericMsg(room="r1", channel="nibp_sys", device="d1", at_us=T0, value=150.0),
+            wire.NumericMsg(room="r1", channel="spo2", device="d1", at_us=T0, value=97.0),
+            wire.SessionMsg(room="r1", id="s2", started_us=T0 + 1),
+        ):
+            station.publish(message)
+        for message in await taken(box):
+            web.publish(message)
+        assert seen(web) == seen(station)
+        (room,) = web.snapshot().rooms
+        assert [numeric.channel for numeric in room.numerics] == ["spo2"]
+
+    run(main())

@@ -65,9 +65,9 @@ def test_two_clear_readings_always_end_it(readings: str) -> None:
 
 def test_after_a_restart_the_names_go_on_and_two_clear_readings_end_it() -> None:
     repeats = Repeats()
-    repeats.resume(2)
+    repeats.resume(2, going_on=True)
     assert repeats.reading(T0_US, C) == ("nibp-repeat-3", T0_US + 300 * US)
     assert repeats.reading(T0_US + 300 * US, C) is None
     fresh = Repeats()
-    fresh.resume(0)
+    fresh.resume(0, going_on=False)
     assert fresh.reading(T0_US, C) is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from vitals.alarms.limits import Context
 from vitals.alarms.machine import HEARD, AlarmMachine
 from vitals.alarms.technical import Fact
+from vitals.alarms.track import Pace
 from vitals.model import US, Alarm, AlarmChange
 
 PAUSE_S = 120.0
@@ -21,15 +23,21 @@ class RoomAlarm(AlarmMachine):
     # --- inputs ---------------------------------------------------------------------------
 
     def sample(
-        self, at_us: int, value: float, *, good: bool = True, by: str = ""
+        self, at_us: int, value: float, *, good: bool = True, by: str = "", pace: Pace | None = None
     ) -> list[AlarmChange]:
-        """A valid value of the rule's channel; `by` names who entered it by hand."""
+        """A valid value of the rule's channel; `by` names who entered it by hand.
+
+        `pace`: of the device that it comes from, where that is another one than before.
+        """
         if self._calm and self.next_us > at_us and self._well_inside(value):
             self._last_us, self._value = at_us, value
             return []
         self._run_until(at_us)
         if self._varies:
             self._limits(at_us)
+        if pace is not None:
+            for track in self.tracks:
+                track.pace = pace
         alarm_before = self.alarm
         again = self.rule.by_reading and alarm_before.condition == "active"
         for track in self.tracks:
@@ -61,7 +69,7 @@ class RoomAlarm(AlarmMachine):
 
     def technical(self, now_us: int, fact: Fact | None) -> list[AlarmChange]:
         """A technical condition that is present; None = absent."""
-        dose_us = self._context.dose_us
+        dose_us = self._context.marked_us
         if (fact, dose_us) == self._fact and self.next_us > now_us:
             return []
         self._fact = (fact, dose_us)
@@ -83,7 +91,11 @@ class RoomAlarm(AlarmMachine):
         self._run_until(now_us)
         self._settle(now_us)
         if fact and self.alarm.condition == "active" and fact.text != self.alarm.text:
-            self._change(now_us, "cause changed", text=fact.text)
+            if fact.by:  # somebody has reported something else, which nobody has heard of yet
+                more: dict[str, Any] = {"onset_us": now_us, "text": fact.text, **HEARD}
+                self._raise(now_us, "reported again", **more)
+            else:
+                self._change(now_us, "cause changed", text=fact.text)
         return self._take()
 
     def advance(self, now_us: int) -> list[AlarmChange]:

@@ -7,11 +7,12 @@ conditions (`vitals.alarms.technical`) speak up.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from vitals.alarms.alarm import RoomAlarm
 from vitals.alarms.limits import Context
 from vitals.alarms.technical import OF_DEVICES, Fact
+from vitals.alarms.track import Pace
 from vitals.channels import NIBP
 from vitals.model import Alarm, AlarmChange, Numeric, Priority, Quality, Rule
 
@@ -20,8 +21,15 @@ class Engine:
     """The alarms of one room during one session."""
 
     def __init__(
-        self, room: str, rules: Iterable[Rule], context: Context | None = None, *, slack_us: int = 0
+        self,
+        room: str,
+        rules: Iterable[Rule],
+        context: Context | None = None,
+        *,
+        slack_us: int = 0,
+        paces: Mapping[str, Pace] | None = None,
     ) -> None:
+        self._paces = paces or {}
         self._alarms = {
             rule.id: RoomAlarm(room, rule, context, slack_us=slack_us) for rule in rules
         }
@@ -51,9 +59,10 @@ class Engine:
         if numeric.value is None or numeric.quality is Quality.INVALID:
             return []
         good = numeric.quality is Quality.GOOD
+        pace = self._paces.get(numeric.device)
         changes = []
         for alarm in self._by_channel.get(numeric.channel, ()):
-            changes += alarm.sample(at_us, numeric.value, good=good, by=by)
+            changes += alarm.sample(at_us, numeric.value, good=good, by=by, pace=pace)
             self._next_us = min(self._next_us, alarm.next_us)
         return changes
 
@@ -135,6 +144,10 @@ class Engine:
     def acknowledge(self, now_us: int, rule: str, actor: str) -> list[AlarmChange]:
         """Acknowledges one alarm."""
         return self._one(rule).acknowledge(now_us, actor)
+
+    def acknowledge_all(self, now_us: int, actor: str) -> list[AlarmChange]:
+        """Acknowledges whatever is on (an emergency: everybody is there)."""
+        return [c for alarm in self._chosen("") for c in alarm.acknowledge(now_us, actor)]
 
     def pause_audio(self, now_us: int, actor: str, rule: str = "") -> list[AlarmChange]:
         """Pauses exactly the alarms that are sounding now, or one of them."""

@@ -20,6 +20,7 @@ class Context:
         phase: of the session.
         baseline: channel -> frozen value before the dose.
         limits: rule -> limits of its levels for this patient, None where the profile's holds.
+        dosed_us: when the dose was marked, where that is later than it was given.
         escalation_s: seconds after which an unacknowledged high alarm takes its next step.
     """
 
@@ -28,6 +29,12 @@ class Context:
     baseline: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     escalation_s: tuple[float, ...] = (30.0, 60.0, 120.0)
+    dosed_us: int | None = None
+
+    @property
+    def marked_us(self) -> int | None:
+        """When the dose was marked: nobody could be told of anything after it before."""
+        return self.dose_us if self.dosed_us is None else self.dosed_us
 
 
 @dataclass(frozen=True, slots=True)

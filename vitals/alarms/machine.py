@@ -11,7 +11,7 @@ from typing import Any
 
 from vitals.alarms.limits import Context, in_force
 from vitals.alarms.technical import Fact
-from vitals.alarms.track import Track
+from vitals.alarms.track import Track, pace
 from vitals.model import US, Alarm, AlarmChange, Priority, Rule
 
 NEVER = 2**62
@@ -29,7 +29,7 @@ class AlarmMachine:
     ) -> None:
         self.rule = rule
         self.alarm = Alarm(room, rule.id)
-        self.tracks = [Track(level, rule.side, slack_us) for level in rule.levels]
+        self.tracks = [Track(level, rule.side, pace(slack_us=slack_us)) for level in rule.levels]
         self.next_us = NEVER
         """When something will next happen by itself."""
         self._context = context or Context()
@@ -125,6 +125,7 @@ class AlarmMachine:
             or alarm.acked_us is None
             or resound_s is None
             or self.rule.by_reading
+            or self._context.phase == "EMERGENCY"  # everybody is there already
         ):
             return None
         return alarm.acked_us + round(resound_s * US)
@@ -277,6 +278,7 @@ class AlarmMachine:
                 value_us=at_us,
                 limit=self._limit(says),
                 text=self._message(says),
+                entered_by=self._by,
             )
 
     def _raise(self, at_us: int, cause: str, **fields: Any) -> None:
@@ -284,9 +286,9 @@ class AlarmMachine:
         high = self.alarm.priority is Priority.HIGH
         if "value" in fields:
             fields["text"] = self._message(max(self._met, 0))
-        self._change(
-            at_us, cause, **_SEEN, raised_us=at_us if high else None, escalated=0, **fields
-        )
+        raised_us = at_us if high else None
+        again = {**_SEEN, "raised_us": raised_us, "escalated": 0, "entered_by": self._by}
+        self._change(at_us, cause, **{**again, **fields})
 
     def _switch_on(self, at_us: int, cause: str, actor: str = "") -> None:
         alarm = self.alarm

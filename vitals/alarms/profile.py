@@ -231,6 +231,10 @@ def unfit_limits(rule: Rule, own: Sequence[float | None]) -> str:
         limits.append(limit)
         if level is _mildest_high(rule) and not BOUNDS[rule.id][0] <= limit <= BOUNDS[rule.id][1]:
             return f"the limit of the high level must be {_range(rule)}"
+        worse = level.priority is Priority.HIGH and level is not _mildest_high(rule)
+        shipped = level.limit if level.limit is not None else limit
+        if worse and (limit > shipped if rule.side == "high" else limit < shipped):
+            return f"the worst level must stay at {shipped:g}, or be stricter"
     if limits != sorted(limits, reverse=rule.side == "low"):
         return "the levels must go from the mildest to the worst limit"
     if not all(math.isfinite(limit) for limit in limits):

@@ -10,18 +10,41 @@ it, so that its delay is twice as long; with SatSeconds it counts for the depth 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vitals.alarms.limits import InForce
 from vitals.model import US, Level, Side
 
-State = Literal["idle", "pending", "active", "releasing"]
-
 FRESH_US = 3 * US
-"""A value speaks for the patient this long after it was taken."""
+"""A value of a stream speaks for the patient this long after it was taken."""
 GAP_US = 10 * US
 """Pending and releasing delays survive gaps up to this; a longer gap restarts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a device speaks.
+
+    Attributes:
+        fresh_us: a value speaks for the patient this long after it was taken.
+        gap_us: delays survive gaps up to this; a longer gap restarts them.
+        spot: it speaks only when somebody measures: each value is judged as it comes.
+    """
+
+    fresh_us: int = 3 * US
+    gap_us: int = 10 * US
+    spot: bool = False
+
+
+def pace(period_s: float = 1.0, slack_us: int = 0, *, spot: bool = False) -> Pace:
+    """The pace of a device with so many seconds between two values (longer ones wait longer)."""
+    twice_us = round(2 * period_s * US)
+    return Pace(max(FRESH_US, twice_us) + slack_us, max(GAP_US, twice_us) + slack_us, spot)
+
+
+State = Literal["idle", "pending", "active", "releasing"]
+
 QUESTIONABLE = 0.5
 """What a second of a questionable value counts for."""
 
@@ -41,7 +64,7 @@ class Track:
 
     level: Level
     side: Side
-    slack_us: int = 0
+    pace: Pace = field(default_factory=Pace)
     now: InForce | None = None
     state: State = "idle"
     since_us: int = 0
@@ -76,10 +99,13 @@ class Track:
     def sample(self, at_us: int, value: float, last_us: int | None, *, good: bool = True) -> None:
         """Judges a valid sample; `last_us` is the time of the one before."""
         out = self.out(value)
+        if self.pace.spot:
+            self._spot(at_us, value, out=out)
+            return
         self.run = self.run + 1 if out and good else 0
         self.outs = self.outs + 1 if out else 0
         if last_us is not None and self.state in ("pending", "releasing"):
-            if at_us - last_us > GAP_US + self.slack_us:
+            if at_us - last_us > self.pace.gap_us:
                 self._begin(self.state, at_us)
             else:
                 self._done = max(0.0, self._done + self._rate * self._spoken(at_us - last_us))
@@ -101,12 +127,20 @@ class Track:
         if self.state == "releasing" and self._done >= self._target():
             self.state = "idle"
 
+    def _spot(self, at_us: int, value: float, *, out: bool) -> None:
+        """Nobody knows when the next one comes: one value out is out, one inside is inside."""
+        self.outs = self.outs + 1 if out else 0
+        if out and self.state != "active":
+            self._begin("active", at_us)
+        elif not out and (self.state == "pending" or (self.met and self.inside(value))):
+            self.state = "idle"
+
     def _begin(self, state: State, at_us: int) -> None:
         self.state, self.since_us, self._done = state, at_us, 0.0
 
     def _spoken(self, dt_us: int) -> int:
         """How long the value before speaks: its depth for no longer than it is fresh."""
-        return min(dt_us, FRESH_US + self.slack_us) if self._sums else dt_us
+        return min(dt_us, self.pace.fresh_us) if self._sums else dt_us
 
     @property
     def _sums(self) -> bool:
@@ -153,11 +187,13 @@ class Track:
             return self._met_us(self.since_us) if self.state == "pending" else None
         if self.state not in ("pending", "releasing") or last_us is None or not self._rate:
             return None
+        if self.pace.spot:
+            return None
         if self.state == "pending" and self.level.samples:
             return None  # it wants samples: one that is followed by silence is not two
         target = self._target() if self._rate > 0 else 0.0
         left_us = max(0, round((target - self._done) / self._rate))
-        return last_us + left_us if left_us <= FRESH_US + self.slack_us else None
+        return last_us + left_us if left_us <= self.pace.fresh_us else None
 
     def end(self, at_us: int) -> None:
         """The running delay has ended at `at_us`."""

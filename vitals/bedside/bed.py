@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vitals.alarms.engine import Engine
 from vitals.alarms.technical import EXPLAINS, STATION_EVENTS, Fact, Loss
-from vitals.alarms.track import FRESH_US
+from vitals.alarms.track import FRESH_US, Pace
 from vitals.bedside.cuff import LINK_LOST, NO_VALUE, Cuff
 from vitals.bedside.gate import CuffGate
 from vitals.bedside.sources import PULSES, Sources
@@ -26,7 +26,7 @@ class Bed:
     Args:
         devices: device -> its channels, the most trusted first.
         slack_us: extra patience of a demo that runs faster than real time.
-        spot: devices that speak only when somebody measures: their silence means nothing.
+        paces: how each device speaks; the silence of a spot device means nothing.
         prefer: channel -> devices, the most trusted first, where that is not the order above.
     """
 
@@ -34,14 +34,15 @@ class Bed:
         self,
         devices: Mapping[str, tuple[str, ...]],
         slack_us: int,
-        spot: frozenset[str],
+        paces: Mapping[str, Pace],
         prefer: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._devices = devices
-        self._spot = spot
+        self._paces = paces
+        self._spot = frozenset(device for device, pace in paces.items() if pace.spot)
         self._prefer = prefer
         self._slack_us = slack_us
-        self.sources = Sources(devices, slack_us, prefer)
+        self.sources = self.unheard()
         self.cuff = Cuff()
         self.links: dict[str, Link] = {}
         self.link_since_us: dict[str, int] = {}
@@ -49,17 +50,34 @@ class Bed:
         self._gate = CuffGate()
         self._low: list[Numeric] = []
         self._watched = any(
-            "spo2" in channels for device, channels in devices.items() if device not in spot
+            "spo2" in channels for device, channels in devices.items() if device not in self._spot
         )
         self._seen_us = _NEVER
         self._awaited_us = 0
         self._explained_us: dict[str, int] = {}
         self._unattended_us: int | None = None
-        self._gives_pulse = any(self.sources.gives(channel) for channel in PULSES)
+        self._gives_pulse = any(
+            channel in channels
+            for device, channels in devices.items()
+            if device not in self._spot
+            for channel in PULSES
+        )
+
+    def unheard(self) -> Sources:
+        """The sources of this bed, as if none had spoken yet."""
+        return Sources(self._devices, self._paces, self._prefer)
+
+    def speaks(self, numeric: Numeric) -> bool:
+        """Whether a device that says it has no value is the one whose word counts."""
+        channel, device = numeric.channel, numeric.device
+        if channel not in self._devices.get(device, (channel,)):
+            return False
+        watched = channel == "spo2" or channel in PULSES
+        return not watched or self.sources.of(channel) == device
 
     def begin(self, now_us: int) -> None:
         """A session begins: another patient, of whom nothing has been measured yet."""
-        self.sources = Sources(self._devices, self._slack_us, self._prefer)
+        self.sources = self.unheard()
         self.cuff.begin()
         self._gate, self._low = CuffGate(), []
         self._unattended_us = None
@@ -73,7 +91,7 @@ class Bed:
 
     def await_from(self, now_us: int) -> None:
         """Values are awaited from now on: a session begins, or the patient is back."""
-        self._seen_us = self._awaited_us = now_us
+        self._seen_us = self._awaited_us = now_us + self._patience_us(self.sources.of("spo2"))
 
     # --- what is missing ------------------------------------------------------------------
 
@@ -91,7 +109,8 @@ class Bed:
         spo2 = self.sources.last("spo2")
         found = [("SpO2", self.sources.of("spo2"), spo2)]
         if self._gives_pulse:
-            pulses = [p for p in map(self.sources.last, PULSES) if p is not None]
+            known = [p for p in map(self.sources.last, PULSES) if p is not None]
+            pulses = [p for p in known if p.device not in self._spot]
             pulse = max(pulses, key=lambda p: (self._heard(p.device), p.at_us), default=None)
             found.append(("PR", pulse.device if pulse else self.sources.of("pr"), pulse))
         lost = self.lost(now_us)
@@ -99,7 +118,9 @@ class Bed:
         if not missing:
             return None
         label, device, last = min(missing, key=lambda one: 0 if one[2] is None else one[2].at_us)
-        since_us = self._awaited_us if last is None else max(last.at_us, self._awaited_us)
+        since_us = self._awaited_us
+        if last is not None:
+            since_us = max(last.at_us + self._patience_us(last.device), since_us)
         value = None if last is None else last.value
         explained_us = self._explained_us.get(device, 0)
         return Loss(device, label, since_us, value, mattered, self._gate.end_us, explained_us)
@@ -146,12 +167,22 @@ class Bed:
         spo2 = last("spo2")
         if spo2 is None:
             return
-        seen_us = spo2.at_us
+        seen_us = spo2.at_us + self._patience_us(spo2.device)
         if self._gives_pulse:
             hr, pr = last("hr"), last("pr")
-            pulse_us = max(hr.at_us if hr else 0, pr.at_us if pr else 0)
+            pulse_us = max(
+                hr.at_us + self._patience_us(hr.device) if hr else 0,
+                pr.at_us + self._patience_us(pr.device) if pr else 0,
+            )
             seen_us = min(seen_us, pulse_us)
         self._seen_us = max(seen_us, self._awaited_us)
+
+    def _patience_us(self, device: str) -> int:
+        """How much longer than a stream of one value a second a device may be silent."""
+        pace = self._paces.get(device)
+        if pace is None:
+            return 0
+        return 0 if pace.spot else max(0, pace.fresh_us - FRESH_US - self._slack_us)
 
     def _both(self, now_us: int) -> bool:
         fresh = self.sources.fresh

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vitals.alarms.technical import Fact
-from vitals.alarms.track import FRESH_US
+from vitals.alarms.track import Pace
 from vitals.channels import NIBP
 from vitals.model import US, Numeric, Quality
 
@@ -25,6 +25,7 @@ STEPS: dict[str, tuple[float, float]] = {
 STEPPED_US = 30 * US
 """A value that has stepped is questionable until it is back, at most this long."""
 PULSES = ("hr", "pr")
+_STREAM = Pace()
 DIFFER = 10.0
 """HR and PR that differ by more are not one patient's, or one is wrong."""
 CUFF_DIFFER, CUFF_TIMES = 15.0, 2
@@ -46,19 +47,19 @@ class Sources:
 
     Args:
         devices: device -> its channels, the most trusted first.
-        slack_us: extra patience of a demo that runs faster than real time.
+        paces: how each device speaks.
         prefer: channel -> devices, the most trusted first, where that is another order.
     """
 
     def __init__(
         self,
         devices: Mapping[str, tuple[str, ...]],
-        slack_us: int = 0,
+        paces: Mapping[str, Pace] | None = None,
         prefer: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._devices = devices
         self._prefer = prefer or {}
-        self._slack_us = slack_us
+        self._paces = paces or {}
         self._source: dict[str, tuple[str, int]] = {}
         self._last: dict[str, Last] = {}
         self._recent: dict[str, deque[tuple[int, float]]] = {}
@@ -97,8 +98,12 @@ class Sources:
     def fresh(self, channel: str, now_us: int) -> float | None:
         """The value of a channel if it still speaks for the patient."""
         last = self._last.get(channel)
-        late = last is None or now_us - last.at_us > FRESH_US + self._slack_us
-        return None if last is None or late else last.value
+        if last is None or now_us - last.at_us > self._fresh_us(last.device):
+            return None
+        return last.value
+
+    def _fresh_us(self, device: str) -> int:
+        return self._paces.get(device, _STREAM).fresh_us
 
     def take(self, now_us: int, numeric: Numeric) -> Numeric | None:
         """A valid value, as it is to be judged and shown; None if another source speaks."""
@@ -111,7 +116,7 @@ class Sources:
         source = _determined(channel)
         current = self._source.get(source)
         if current is not None and current[0] != device:
-            stale = now_us - current[1] > FRESH_US + self._slack_us
+            stale = now_us - current[1] > self._fresh_us(current[0])
             if not stale and not self._better(channel, device, current[0]):
                 return None
         self._source[source] = (device, now_us)
@@ -126,10 +131,12 @@ class Sources:
 
     def facts(self) -> Iterator[Fact]:
         """What looks wrong in the values that come; nothing is said of values that do not."""
-        fresh_us = FRESH_US + self._slack_us
         if self._doubtful:
             since_us = min(since for since, _, _ in self._doubtful.values())
-            until_us = max(last for _, last, _ in self._doubtful.values()) + fresh_us
+            until_us = max(
+                last + self._fresh_us(self.of(channel))
+                for channel, (_, last, _) in self._doubtful.items()
+            )
             words = sorted({f"{channel}: {why}" for channel, (*_, why) in self._doubtful.items()})
             text = "Questionable " + ", ".join(words)
             yield Fact("doubtful", since_us, text, until_us=until_us)
@@ -137,7 +144,8 @@ class Sources:
             hr, pr = self._last["hr"].value, self._last["pr"].value
             # without the numbers of this second: they would make it another message each second
             side = "above" if hr > pr else "below"
-            until_us = min(self._last[channel].at_us for channel in PULSES) + fresh_us
+            both = [self._last[channel] for channel in PULSES]
+            until_us = min(last.at_us + self._fresh_us(last.device) for last in both)
             text = f"HR is far {side} PR: check both sensors"
             yield Fact("hr-pr-differ", self._differ_us, text, until_us=until_us)
         if self._cuff_differs >= CUFF_TIMES:
@@ -189,7 +197,7 @@ class Sources:
                 self.version += 1
             return
         words = ", ".join(sorted(flag.value.replace("_", " ") for flag in numeric.flags))
-        goes_on = known is not None and now_us - known[1] <= FRESH_US + self._slack_us
+        goes_on = known is not None and now_us - known[1] <= self._fresh_us(numeric.device)
         since_us = known[0] if known is not None and goes_on else now_us
         self._doubtful[channel] = (since_us, now_us, why or words or "the device doubts it")
         self.version += 1

@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from vitals.alarms.technical import Fact
-from vitals.model import Due, Numeric, Priority, Resume, Session
+from vitals.model import US, Due, Numeric, Priority, Resume, Session
 from vitals.session import schedule
 from vitals.session.baseline import Baseline
 from vitals.session.due import REPEAT, DueList
 from vitals.session.off_monitor import BackOnMonitor
 from vitals.session.repeats import Repeats
+
+HALF_US = 5 * US
+"""A systolic or diastolic pressure that stays alone for so long is all there is."""
 
 
 class Course:
@@ -29,6 +32,7 @@ class Course:
         marked_us: when the dose was marked, which may be later than it was given.
         back_us: when the patient came back to the monitor.
         phase_end_us: when the next phase begins by itself.
+        resumed_us: when the program was last started again.
         expired: whether the time off the monitor has run out.
     """
 
@@ -42,6 +46,7 @@ class Course:
         self.back_us = 0
         self.phase_end_us: int | None = None
         self.expired = False
+        self.resumed_us = 0
         self._repeats = Repeats()
         self._pressure: dict[str, Numeric] = {}
 
@@ -56,6 +61,8 @@ class Course:
         session = self.session
         self.marked_us = marked_us
         name, self.phase_end_us = schedule.phase(session.route, dose_us, dose_us)
+        if session.phase in ("EMERGENCY", "ABORTED"):
+            name, self.phase_end_us = session.phase, None
         frozen = self.baseline.frozen(dose_us)
         return replace(session, dose_us=dose_us, phase=name, baseline=frozen)
 
@@ -99,8 +106,8 @@ class Course:
             self.session, off_since_us=None, off_until_us=None, off_reason="", off_extended=False
         )
 
-    def pressure(self, numeric: Numeric) -> tuple[float, float] | None:
-        """Systolic and diastolic once both of a determination have come, in whatever order."""
+    def pressure(self, numeric: Numeric) -> tuple[int, dict[str, float]] | None:
+        """(at_us, values) once both of a determination have come, in whatever order."""
         if numeric.channel not in ("nibp_sys", "nibp_dia") or numeric.value is None:
             return None
         self._pressure = {
@@ -109,11 +116,17 @@ class Course:
             if (known.device, known.at_us) == (numeric.device, numeric.at_us)
         }
         self._pressure[numeric.channel] = numeric
-        sys, dia = self._pressure.get("nibp_sys"), self._pressure.get("nibp_dia")
-        if sys is None or dia is None or sys.value is None or dia.value is None:
-            return None
-        self._pressure = {}
-        return sys.value, dia.value
+        return self._taken() if len(self._pressure) == 2 else None
+
+    def half(self, now_us: int) -> tuple[int, dict[str, float]] | None:
+        """The same for a determination of which only one value has come for a while."""
+        waits = [numeric.at_us for numeric in self._pressure.values()]
+        return self._taken() if waits and now_us - waits[0] >= HALF_US else None
+
+    def _taken(self) -> tuple[int, dict[str, float]]:
+        taken, self._pressure = self._pressure, {}
+        values = {c: n.value for c, n in taken.items() if n.value is not None}
+        return max(n.at_us for n in taken.values()), values
 
     def repeat(self, at_us: int, severity: Priority | None) -> list[Due]:
         """A reading that is out is taken again soon; one that is clear ends that."""
@@ -128,8 +141,7 @@ class Course:
     def resume(self, now_us: int, resume: Resume) -> None:
         """Goes on after a restart with what was recorded."""
         session = self.session
-        for numeric in resume.measured:
-            self.baseline.add(numeric)
+        self.resumed_us = now_us
         if session.dose_us is not None:
             self.marked_us = session.dose_us
             self.due.add(schedule.after_dose(session.room, session.route, session.dose_us))
@@ -139,7 +151,9 @@ class Course:
             self.phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
             self.session = replace(session, phase=name)
         self.due.restore(resume.due)
-        self._repeats.resume(sum(item.what.startswith(REPEAT) for item in self.due))
+        repeats = [item for item in self.due if item.what.startswith(REPEAT)]
+        owed = any(item.state in ("coming", "due", "overdue") for item in repeats)
+        self._repeats.resume(len(repeats), going_on=owed)
         for alarm in resume.alarms:
             if alarm.rule == "symptom" and alarm.condition == "active":
                 since_us = alarm.onset_us or now_us

@@ -25,6 +25,8 @@ from vitals.session.schedule import PHASE_NAMES
 if TYPE_CHECKING:
     from vitals.room import Room
 
+NEVER_OFF = ("not-recording", "no-sound", "symptom")
+"""About the program itself, or about what somebody has just reported."""
 SCORES = {"moaas": ("MOAA/S", 0, 5)}
 """Scale -> its name, lowest and highest value; 0 of MOAA/S is "not roused"."""
 
@@ -33,8 +35,8 @@ def _rule_off(room: Room, now_us: int, command: Command) -> list[Output]:
     open_session(room)
     rule_id = rule(room, command)
     reason = text(command, "reason", needed="say why the alarm is to be off")
-    if room.rules[rule_id].side == "technical" and rule_id in ("not-recording", "no-sound"):
-        raise Refused("this alarm is about the program itself and cannot be switched off")
+    if room.rules[rule_id].side == "technical" and rule_id in NEVER_OFF:
+        raise Refused("this alarm cannot be switched off; acknowledge it")
     return list(room.engine.switch_off(now_us, rule_id, command.actor.name, reason))
 
 
@@ -50,8 +52,8 @@ def _set_limit(room: Room, now_us: int, command: Command) -> list[Output]:
     index, limit = command.args.get("level"), command.args.get("limit")
     if type(index) is not int or not 0 <= index < len(levels):
         raise Refused(f"{rule_id} has levels 0 to {len(levels) - 1}")
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
-        raise Refused("the limit must be a number")
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 <= limit <= 1000:
+        raise Refused("the limit must be a number from 0 to 1000")
     own = list(session.limits.get(rule_id, (None,) * len(levels)))
     own[index] = float(limit)
     why_not = unfit_limits(room.rules[rule_id], own)

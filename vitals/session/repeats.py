@@ -43,7 +43,7 @@ class Repeats:
         self._count += 1
         return f"{REPEAT}{self._count}", at_us + round(wait_s * US)
 
-    def resume(self, count: int) -> None:
-        """After a restart: `count` repeats have been planned before."""
+    def resume(self, count: int, *, going_on: bool) -> None:
+        """After a restart: so many repeats were planned before; whether one is still owed."""
         self._count = count
-        self._on = count > 0
+        self._on = going_on
