@@ -95,6 +95,7 @@ class Room:
         self._store: StoreState | None = None
         self._unheard_us: int | None = None
         self._looked = 0
+        self._looked_us = 0
         self._restored = Restored()
         self._results: dict[str, Result] = {}
         self._dirty = False
@@ -201,6 +202,12 @@ class Room:
             course.expire(off_us)
             self._bed.await_from(off_us)
             outputs += self._technical(off_us)
+        lost_us = self._bed.lost_us
+        if self._looked_us < lost_us <= now_us:
+            # At that very time, as another loss may be on its way to an alarm of its own.
+            self._looked_us = lost_us
+            outputs += self._engine.advance_vitals(lost_us)
+            outputs += self._technical(lost_us)
         half = course.half(now_us)
         if half is not None:
             outputs += self._repeat(course, *half)

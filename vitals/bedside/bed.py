@@ -95,6 +95,11 @@ class Bed:
 
     # --- what is missing ------------------------------------------------------------------
 
+    @property
+    def lost_us(self) -> int:
+        """When a value that does not come will have been missing for long enough for a look."""
+        return self._seen_us + LOSS_US if self._watched else _NEVER
+
     def lost(self, now_us: int) -> bool:
         """Whether SpO2 or pulse has been missing for so long that it is worth a look."""
         return self._watched and now_us - self._seen_us >= LOSS_US
