@@ -282,7 +282,7 @@ class Bed:
     def resume(self, now_us: int, alarms: Iterable[Alarm], rest_us: int) -> None:
         """After a restart: a failed reading is remembered, and the cuff may still be at it."""
         self.cuff.rest_until_us = now_us + rest_us
-        text = "Station restarted: look at the monitors for the time between"
+        text = "Station restarted: check the monitors"
         self.notices["", "restarted"] = Notice("", now_us, "restarted", True, text)
         self.await_from(now_us)
         for alarm in alarms:
