@@ -62,13 +62,28 @@ class SerialSettings:
 
 @dataclass(frozen=True, slots=True)
 class BleSettings:
-    """How to recognise and use a Bluetooth LE device (UUIDs as lower-case strings)."""
+    """How to recognise and use a Bluetooth LE device (UUIDs in full, lower case).
+
+    Attributes:
+        match: what its advertising shows, any of them: service UUIDs, or `name:` and the
+            beginning of its name.
+        notify: characteristics that are subscribed to (notify or indicate), in this order.
+        read: characteristics that are read once after each connect, where the device has them;
+            each answer is a chunk of its own.
+        write: the characteristic that `Decoder.due` is written to, `""` for none.
+        response: whether a write waits for the device's answer.
+        on_sight: it advertises only when it has something to tell, then leaves (cuffs): it is
+            connected to whenever it is seen, and its absence is no fault.
+        bond: it must be paired before it gives anything.
+    """
 
     match: tuple[str, ...]
     notify: tuple[str, ...]
     read: tuple[str, ...] = ()
     write: str = ""
     response: bool = False
+    on_sight: bool = False
+    bond: bool = False
 
 
 class Decoder(Protocol):
