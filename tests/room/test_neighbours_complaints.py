@@ -176,7 +176,7 @@ def test_after_a_disconnect_no_old_value_is_judged_and_the_loss_is_said() -> Non
     world.link("lost")
     world.at(60).tick()
     assert world.told("spo2-low") == []
-    assert world.room.fresh_channels() == frozenset()
+    assert world.room.desk.fresh_channels() == frozenset()
     lost = "signal-lost"  # an alarm was on its way
     assert world.alarm(lost) == "active/high"
 
@@ -213,7 +213,7 @@ def test_the_last_value_is_never_kept_as_a_present_one(ends: str) -> None:
             world.value("spo2", None, quality=Quality.INVALID)
             assert world.room.judged is None
         world.tick()
-    assert "spo2" not in world.room.fresh_channels()
+    assert "spo2" not in world.room.desk.fresh_channels()
     told = [o for o in world.outputs if isinstance(o, AlarmChange) and o.at_us > T0_US + 14 * US]
     assert {c.after.rule for c in told} <= {"signal-lost", "spo2-no-data"}
     assert told

@@ -53,7 +53,7 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
         started_us=now_us,
         mode=room.mode,
     )
-    due = room.begin(now_us, session)
+    due = room.desk.begin(now_us, session)
     opened = SessionChange(now_us, session, "opened", command.actor.name)
     return [opened, *due]
 
@@ -72,9 +72,9 @@ def _close_session(room: Room, now_us: int, command: Command) -> list[Output]:
         raise Refused(
             f"{unseen[0].text} is not acknowledged: acknowledge it, or close with a reason"
         )
-    changes = room.engine.close(now_us, "session closed", command.actor.name)
+    changes = room.desk.engine.close(now_us, "session closed", command.actor.name)
     ended = replace(session, ended_us=now_us, phase="CLOSED")
-    room.ended()
+    room.desk.ended()
     body = {"reason": reason} if reason else {}
     return [*changes, SessionChange(now_us, ended, "closed", command.actor.name, body)]
 
@@ -86,7 +86,7 @@ def _dose(room: Room, now_us: int, command: Command) -> list[Output]:
     at_us = command.args.get("at_us", now_us)
     if type(at_us) is not int or not session.started_us <= at_us <= now_us:
         raise Refused("the dose cannot be in the future or before the session began")
-    return room.dosed(at_us, now_us, command.actor.name)
+    return room.desk.dosed(at_us, now_us, command.actor.name)
 
 
 def _mark(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -109,19 +109,19 @@ def _acknowledge(room: Room, now_us: int, command: Command) -> list[Output]:
                 f"the alarm has changed since ({alarm.text}): look again, then acknowledge"
             )
     if rule == "symptom":
-        room.symptom(None)  # it is cleared by hand, and this is the hand
-    return list(room.engine.acknowledge(now_us, rule, command.actor.name))
+        room.desk.symptom(None)  # it is cleared by hand, and this is the hand
+    return list(room.desk.engine.acknowledge(now_us, rule, command.actor.name))
 
 
 def _pause_audio(room: Room, now_us: int, command: Command) -> list[Output]:
     open_session(room)
-    return list(room.engine.pause_audio(now_us, command.actor.name, text(command, "rule")))
+    return list(room.desk.engine.pause_audio(now_us, command.actor.name, text(command, "rule")))
 
 
 def _resume_audio(room: Room, now_us: int, command: Command) -> list[Output]:
     open_session(room)
     rule = text(command, "rule")
-    return list(room.engine.resume_audio(now_us, command.actor.name, rule))
+    return list(room.desk.engine.resume_audio(now_us, command.actor.name, rule))
 
 
 def _start_nibp(room: Room, now_us: int, command: Command) -> list[Output]:

@@ -37,12 +37,12 @@ def _rule_off(room: Room, now_us: int, command: Command) -> list[Output]:
     reason = text(command, "reason", needed="say why the alarm is to be off")
     if room.rules[rule_id].side == "technical" and rule_id in NEVER_OFF:
         raise Refused("this alarm cannot be switched off; acknowledge it")
-    return list(room.engine.switch_off(now_us, rule_id, command.actor.name, reason))
+    return list(room.desk.engine.switch_off(now_us, rule_id, command.actor.name, reason))
 
 
 def _rule_on(room: Room, now_us: int, command: Command) -> list[Output]:
     open_session(room)
-    return list(room.engine.switch_on(now_us, rule(room, command), command.actor.name))
+    return list(room.desk.engine.switch_on(now_us, rule(room, command), command.actor.name))
 
 
 def _set_limit(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -75,14 +75,14 @@ def _reset_limit(room: Room, now_us: int, command: Command) -> list[Output]:
 def _limits(
     room: Room, now_us: int, command: Command, session: Session, body: dict[str, Any]
 ) -> list[Output]:
-    return room.change(now_us, session, "limit", command.actor.name, body)
+    return room.desk.change(now_us, session, "limit", command.actor.name, body)
 
 
 def _symptom(room: Room, now_us: int, command: Command) -> list[Output]:
     open_session(room)
     said = text(command, "text") or "symptom reported"
     actor = command.actor.name
-    room.symptom(Fact("symptom", now_us, f"SYMPTOM: {said}", by=actor))
+    room.desk.symptom(Fact("symptom", now_us, f"SYMPTOM: {said}", by=actor))
     return [Event(now_us, "symptom", {"text": said}, actor)]
 
 
@@ -99,7 +99,7 @@ def _score(room: Room, now_us: int, command: Command) -> list[Output]:
     actor = command.actor.name
     numeric = Numeric("", scale, now_us, float(value), flags=frozenset({Flag.MANUAL}))
     body = {"scale": scale, "value": value, "text": f"{name} {value}"}
-    changes = room.engine.sample(now_us, numeric, by=actor)
+    changes = room.desk.engine.sample(now_us, numeric, by=actor)
     return [Event(now_us, "score", body, actor), *changes]
 
 
@@ -112,7 +112,7 @@ def _off_monitor(room: Room, now_us: int, command: Command) -> list[Output]:
     if crit and not reason:
         raise Refused(f"{crit[0].text} is active: say why the patient comes off the monitor")
     wait_s = BATTERY_S if flag(command, "battery") else OFF_S
-    room.off_monitor()
+    room.desk.off_monitor()
     off = replace(
         session,
         off_since_us=now_us,
@@ -120,7 +120,7 @@ def _off_monitor(room: Room, now_us: int, command: Command) -> list[Output]:
         off_reason=reason,
         off_extended=False,
     )
-    return room.change(now_us, off, "off monitor", command.actor.name, {"reason": reason})
+    return room.desk.change(now_us, off, "off monitor", command.actor.name, {"reason": reason})
 
 
 def _extend_off_monitor(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -129,21 +129,21 @@ def _extend_off_monitor(room: Room, now_us: int, command: Command) -> list[Outpu
         raise Refused("the patient is on the monitor")
     if session.off_extended:
         raise Refused("it was extended once already; connect the patient")
-    room.off_monitor()
+    room.desk.off_monitor()
     off = replace(session, off_until_us=now_us + round(OFF_S * US), off_extended=True)
-    return room.change(now_us, off, "off monitor extended", command.actor.name)
+    return room.desk.change(now_us, off, "off monitor extended", command.actor.name)
 
 
 def _on_monitor(room: Room, now_us: int, command: Command) -> list[Output]:
     if open_session(room).off_since_us is None:
         raise Refused("the patient is on the monitor already")
-    return room.on_monitor(now_us, command.actor.name)
+    return room.desk.on_monitor(now_us, command.actor.name)
 
 
 def _arms(room: Room, now_us: int, command: Command) -> list[Output]:
     session, same = open_session(room), flag(command, "same")
     changed = replace(session, same_arm=same)
-    return room.change(now_us, changed, "arms", command.actor.name, {"same_arm": same})
+    return room.desk.change(now_us, changed, "arms", command.actor.name, {"same_arm": same})
 
 
 def _phase(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -152,7 +152,7 @@ def _phase(room: Room, now_us: int, command: Command) -> list[Output]:
         raise Refused(f"there is no phase {name!r}; known are {', '.join(PHASE_NAMES)}")
     if name == session.phase:
         raise Refused(f"the phase is {name} already")
-    return room.phase(now_us, name, command.actor.name, text(command, "reason"))
+    return room.desk.phase(now_us, name, command.actor.name, text(command, "reason"))
 
 
 def _finished(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -163,8 +163,10 @@ def _finished(room: Room, now_us: int, command: Command) -> list[Output]:
         raise Refused("monitoring is finished already")
     actor = command.actor.name
     done = replace(session, finished_us=now_us, off_since_us=None, off_until_us=None)
-    ended = room.engine.finish(now_us, "monitoring finished", actor, room.fresh_channels())
-    return [*ended, *room.change(now_us, done, "finished", actor)]
+    ended = room.desk.engine.finish(
+        now_us, "monitoring finished", actor, room.desk.fresh_channels()
+    )
+    return [*ended, *room.desk.change(now_us, done, "finished", actor)]
 
 
 def _confirm_own_alarm(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -173,7 +175,7 @@ def _confirm_own_alarm(room: Room, now_us: int, command: Command) -> list[Output
         raise Refused(f"there is no device {device!r} in {room.id}")
     actor = command.actor.name
     confirmed = replace(session, own_alarm_by={**session.own_alarm_by, device: actor})
-    return room.change(now_us, confirmed, "own alarm confirmed", actor, {"device": device})
+    return room.desk.change(now_us, confirmed, "own alarm confirmed", actor, {"device": device})
 
 
 def _test_escalation(room: Room, now_us: int, command: Command) -> list[Output]:

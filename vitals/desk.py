@@ -1,0 +1,148 @@
+"""What acts and time change in a room: its session, and everything that must hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vitals.alarms.engine import Engine
+from vitals.alarms.limits import Context
+from vitals.alarms.technical import Fact
+from vitals.bedside.restored import Restored
+from vitals.model import US, Output, Resume, Session, SessionChange
+from vitals.session.asking import Asking
+from vitals.session.course import Course
+from vitals.session.off_monitor import BackOnMonitor
+
+if TYPE_CHECKING:
+    from vitals.room import Room
+
+RESUMED_S = 60.0
+"""After a restart nothing is measured for so long: the cuff may still be at it."""
+
+
+class Desk:
+    """The acts' way into one room; see the module."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    @property
+    def engine(self) -> Engine:
+        """The alarms."""
+        return self._room.engine
+
+    def fresh_channels(self) -> frozenset[str]:
+        """Channels whose value still speaks for the patient."""
+        sources = self._room.bed.sources
+        return frozenset(
+            c for c in ("spo2", "pr", "hr", "rr") if sources.fresh(c, self._room.now_us) is not None
+        )
+
+    def change(
+        self,
+        at_us: int,
+        session: Session,
+        cause: str,
+        actor: str = "",
+        body: Mapping[str, object] | None = None,
+        *,
+        heard_us: int | None = None,
+    ) -> list[Output]:
+        """The session is another one now; its alarms hear of it, at `heard_us` if later."""
+        self._open.session = session
+        if not session.same_arm or session.phase == "EMERGENCY":
+            self._room.bed.gate_closes(heard_us or at_us)
+        changes = self._room.engine.retune(heard_us or at_us, self.context(session))
+        return [SessionChange(at_us, session, cause, actor, dict(body or {})), *changes]
+
+    @property
+    def _open(self) -> Course:
+        if self._room.course is None:
+            raise RuntimeError(f"{self._room.id} has no session")
+        return self._room.course
+
+    def begin(self, now_us: int, session: Session) -> list[Output]:
+        """A session starts: new alarms, new due list, waiting for data from now."""
+        ended = self._room.engine.close(now_us, "session opened", "")
+        self._room.course = Course(session)
+        self._room.engine = self._room.new_engine(self.context(session))
+        self._room.bed.begin(now_us)
+        self._room.asking, self._room.restored = Asking(), Restored()
+        return [*ended, *self._room.due]
+
+    def dosed(self, dose_us: int, marked_us: int, actor: str) -> list[Output]:
+        """The dose starts the clocks, at `marked_us` perhaps later than it was given."""
+        session = self._open.dosed(dose_us, marked_us)
+        body = {"baseline": dict(session.baseline)}
+        outputs = self.change(dose_us, session, "dose", actor, body, heard_us=marked_us)
+        return [*outputs, *self._open.owe_after_dose(dose_us, self._room.bed.cuff.readings_us)]
+
+    def phase(self, now_us: int, name: str, actor: str, reason: str) -> list[Output]:
+        """A person says which phase it is."""
+        was = self._open.session
+        body = {"from": was.phase, "to": name, "reason": reason}
+        session = self._open.to_phase(now_us, name)
+        if was.finished_us is not None:  # monitoring goes on
+            session = replace(session, finished_us=None)
+            self._room.bed.await_from(now_us)
+        outputs = self.change(now_us, session, "phase", actor, body)
+        if name == "EMERGENCY":
+            outputs += self._room.engine.acknowledge_all(now_us, actor)
+        return outputs
+
+    def symptom(self, fact: Fact | None) -> None:
+        """A symptom that was reported, beside those that nobody has seen to; None = seen to."""
+        was = self._open.symptom
+        if fact is not None and was is not None:
+            fact = replace(fact, since_us=was.since_us, text=f"{was.text}; {fact.text}")
+        self._open.symptom = fact
+
+    def off_monitor(self) -> None:
+        """The patient is being taken off, or stays off for longer."""
+        self._open.back, self._open.expired = BackOnMonitor(), False
+
+    def on_monitor(self, now_us: int, actor: str) -> list[Output]:
+        """The patient is on the monitor again."""
+        was = self._open.session
+        self._room.asking.wanted = self._room.dirty = True
+        self._room.bed.await_from(now_us)
+        body = {"off_since_us": was.off_since_us, "reason": was.off_reason}
+        return self.change(now_us, self._open.on_monitor(now_us), "on monitor", actor, body)
+
+    def ended(self) -> None:
+        """The session is closed: live values only."""
+        self._room.course = None
+        self._room.engine = self._room.new_engine(Context())
+        self._room.bed.ended()
+
+    def resume(self, now_us: int, resume: Resume) -> list[Output]:
+        """Goes on after a restart with what was recorded; pending delays start anew."""
+        was = replace(resume.session, resumed=resume.session.resumed + 1)
+        self.begin(now_us, was)
+        changes = self._room.engine.restore(resume.alarms, now_us)
+        course = self._open
+        course.resume(now_us, resume)
+        sources = self._room.bed.unheard()
+        for numeric in sorted(resume.measured, key=lambda each: each.at_us):
+            judged = sources.take(numeric.at_us, numeric)
+            if judged is not None:
+                course.baseline.add(judged)
+        changes += self._room.engine.retune(now_us, self.context(course.session))
+        self._room.bed.resume(now_us, resume.alarms, round(RESUMED_S * US))
+        self._room.restored = Restored(resume.alarms, self._room.rules)
+        resumed = SessionChange(now_us, course.session, "resumed")
+        return [resumed, *changes, *course.due.advance(now_us)]
+
+    def context(self, session: Session) -> Context:
+        """What the limits in force depend on."""
+        marked_us = self._room.course.marked_us if self._room.course and session.dose_us else None
+        return Context(
+            session.dose_us,
+            session.phase,
+            session.baseline,
+            session.limits,
+            self._room.escalation_s,
+            marked_us or None,
+        )
