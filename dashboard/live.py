@@ -163,6 +163,7 @@ class Live:
             epoch=station.epoch if station else "",
             clock=self._clock.reading(boottime_ns()),
             mode=station.mode if station else "real",
+            care=station.care if station else msgspec.Raw(b"null"),
         )
 
     async def _receive(self, ws: WebSocket, box: Mailbox, tasks: asyncio.TaskGroup) -> None:

@@ -29,14 +29,16 @@ def station(path: Path) -> None:
     from vitals.alarms import profile
     from vitals.process import log_to_stderr, run_until_signal
     from vitals.selfcheck import check_install
+    from vitals.session import care
 
     check_install()
     log_to_stderr("station")
     loaded = config.load(path)
     config.check_store(loaded, path)
     rules = profile.load(loaded.station.profile)
+    what = care.load(loaded.station.care)
     known = _devices(loaded, path)
-    run_until_signal(lambda: serve(loaded, rules, known, path.read_text(encoding="utf-8")))
+    run_until_signal(lambda: serve(loaded, rules, what, known, path.read_text(encoding="utf-8")))
 
 
 @click.command()
@@ -170,15 +172,19 @@ def check_config(path: Path) -> None:
     """Check a config file; show its rooms, limits and escalation, and what reaches nobody."""
     from vitals import config, in_force
     from vitals.alarms import profile
+    from vitals.session import care
 
     loaded = config.load(path)
     config.check_store(loaded, path)
     known = _devices(loaded, path)
     rules = profile.load(loaded.station.profile)
+    what = care.load(loaded.station.care)
     rows = [("ROOM", "DEVICE", "DRIVER", "LINK")]
     for room in loaded.room:
         rows += [(room.name, d.id, known[d.id].driver, d.url) for d in room.device]
     _table(rows)
+    routes = ", ".join(route.label for route in what.routes.values())
+    click.echo(f"\nCare {what.version}: {routes}")
     click.echo(f"\nAlarm profile {rules.version}")
     _table(in_force.limit_rows(rules.rules))
     click.echo("\nEscalation of a high alarm that nobody acknowledges")

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from devices import line, registry
 from devices.conversation import NOT_UNDERSTOOD, Conversation
@@ -21,6 +21,7 @@ from devices.misfit import Misfit
 from vitals.clock import Now
 from vitals.errors import CommandError, TransportError
 from vitals.model import Chunk, Link, LinkState, Request
+from vitals.station_device import LinkStatus
 
 TICK_S = 0.1
 """How often a decoder is asked what is due, and the watchdog looks."""
@@ -50,6 +51,14 @@ class Connection(Protocol):
 
     async def close(self) -> None:
         """Releases port or radio, always; harmless when called again. No chunk comes after it."""
+
+
+@runtime_checkable
+class Radio(Protocol):
+    """What a connection may have beside: the strength of its signal."""
+
+    def signal(self) -> int | None:
+        """As it was last heard, dBm; None when it is not known."""
 
 
 class Connect(Protocol):
@@ -116,6 +125,10 @@ class Keeper:
         self._conversation: Conversation | None = None
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
         self._broken = ""
+        self._connection: Connection | None = None
+        self._heard_us: int | None = None
+        self._refused = 0
+        self._streams = 0
 
     async def run(self) -> None:
         """Keeps the link until cancelled; nothing else ends it."""
@@ -126,6 +139,16 @@ class Keeper:
                 pause_s = self._back_off_s[0]
             await asyncio.sleep(pause_s * random.uniform(0.75, 1.0))  # noqa: S311 no secret
             pause_s = min(2 * pause_s, self._back_off_s[1])
+
+    def status(self) -> LinkStatus:
+        """How well the device is heard."""
+        radio, talk = self._connection, self._conversation
+        return LinkStatus(
+            self._heard_us,
+            self._refused + (talk.rejected if talk else 0),
+            max(0, self._streams - 1),
+            radio.signal() if isinstance(radio, Radio) else None,
+        )
 
     def request(self, request: Request) -> None:
         """Asks the device for something.
@@ -164,12 +187,14 @@ class Keeper:
             self._conversation = conversation
             on_chunk = partial(self._on_chunk, conversation)
             connection = await self._connect(self._url, self._settings, on_chunk, self._clock)
+            self._connection = connection
             try:
                 state, detail = await self._converse(connection, conversation)
                 heard = conversation.heard
                 # before the close, which may take a moment
                 self._end(state, self._explained(detail))
             finally:
+                self._connection = None
                 await connection.close()
             if detail == NOT_UNDERSTOOD and await self._misfit.look(self._real_s()):
                 self._report(state, self._explained(detail))
@@ -221,6 +246,7 @@ class Keeper:
     def _on_chunk(self, conversation: Conversation, chunk: Chunk) -> None:
         if conversation is not self._conversation or self._broken:
             return  # late, from a connection that has ended
+        self._heard_us = chunk.at_us
         before = conversation.rejected
         try:
             events = conversation.feed(chunk, self._real_s())
@@ -250,6 +276,7 @@ class Keeper:
 
     def _end(self, state: LinkState, detail: str) -> None:
         conversation, self._conversation = self._conversation, None
+        self._refused += conversation.rejected if conversation else 0
         self._report(state, detail)
         if conversation is not None and (notices := conversation.farewell(self._clock.now_us())):
             self._tell(self._on_events, notices)
@@ -273,6 +300,7 @@ class Keeper:
         self._link = Link(self._device, self._clock.now_us(), state, rejected, detail)
         self._linked_s = self._real_s()
         if changed:
+            self._streams += state == "streaming" and last.state != "streaming"
             level = logging.INFO if state == "streaming" else logging.WARNING
             log.log(level, "link %s %s", state, detail, extra={"device": self._device})
         self._tell(self._on_link, self._link)

@@ -15,6 +15,7 @@ from vitals.escalation import without_tokens
 from vitals.feed import FeedServer
 from vitals.hub import Hub
 from vitals.record import Record
+from vitals.session.care import Care
 from vitals.station import Station
 from vitals.station_device import OnEvents, OnLink, StationDevice
 from vitals.store.claim import Claim, RecordInUse
@@ -24,7 +25,11 @@ log = logging.getLogger(__name__)
 
 
 async def serve(
-    config: Config, profile: Profile, devices: Mapping[str, StationDevice], config_text: str
+    config: Config,
+    profile: Profile,
+    care: Care,
+    devices: Mapping[str, StationDevice],
+    config_text: str,
 ) -> None:
     """Runs the station of a config until cancelled.
 
@@ -43,7 +48,7 @@ async def serve(
         return Keeper(device, driver, urls[device], clock, on_events, on_link)
 
     try:
-        station = Station(config, profile, devices, make_keeper, hub, record, clock)
+        station = Station(config, profile, devices, make_keeper, hub, record, clock, care)
         async with FeedServer(
             hub,
             config.feed_file,
@@ -54,6 +59,7 @@ async def serve(
             station.on_command,
             station.watch.on_audience,
             station.watch.on_gone,
+            care.text,
         ):
             log.info("station %s: %d rooms", config.station.id, len(config.room))
             await station.run()

@@ -64,6 +64,8 @@ class StationConfig(_Table):
     id: Identifier = "station"
     store: Path = Path("vitals.db")
     profile: Path | None = None
+    care: Path | None = None
+    """What differs from `vitals/profiles/care.toml`: routes, check-in, marks, discharge, …"""
     mode: Literal["real", "demo", "test"] = "real"
     speed: float = Field(default=1.0, gt=0, le=600, strict=True)
     """Station seconds per real second; other than 1 only in demo and test mode."""
@@ -150,6 +152,7 @@ def parse(text: str, *, path: Path) -> Config:
         update={
             "store": base / config.station.store,
             "profile": base / config.station.profile if config.station.profile else None,
+            "care": base / config.station.care if config.station.care else None,
             "alarm_command": _program_from(base, config.station.alarm_command),
         }
     )

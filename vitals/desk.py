@@ -51,6 +51,9 @@ class Desk:
         heard_us: int | None = None,
     ) -> list[Output]:
         """The session is another one now; its alarms hear of it, at `heard_us` if later."""
+        if actor:
+            last = {"by": actor, "what": cause, "at_us": self._room.now_us}
+            session = replace(session, rev=session.rev + 1, last=last)
         self._open.session = session
         if not session.same_arm or session.phase == "EMERGENCY":
             self._room.bed.gate_closes(heard_us or at_us)
@@ -66,7 +69,7 @@ class Desk:
     def begin(self, now_us: int, session: Session) -> list[Output]:
         """A session starts: new alarms, new due list, waiting for data from now."""
         ended = self._room.engine.close(now_us, "session opened", "")
-        self._room.course = Course(session)
+        self._room.course = Course(session, self._room.care)
         self._room.engine = self._room.new_engine(self.context(session))
         self._room.bed.begin(now_us)
         self._room.asking, self._room.restored = Asking(), Restored()

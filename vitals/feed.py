@@ -68,7 +68,9 @@ class FeedServer:
         on_command: OnCommand,
         on_audience: OnAudience | None = None,
         on_gone: OnGone | None = None,
+        care: str = "null",
     ) -> None:
+        """`care`: `vitals.session.care.Care.text`, for the pages."""
         self.epoch = secrets.token_hex(4)
         self.port = 0
         self._hub = hub
@@ -80,6 +82,7 @@ class FeedServer:
         self._on_command = on_command
         self._on_audience = on_audience
         self._on_gone = on_gone
+        self._care = msgspec.Raw(care.encode())
         self._token = secrets.token_urlsafe(32)
         self._server: Server | None = None
         self._readers: set[ServerConnection] = set()
@@ -203,6 +206,7 @@ class FeedServer:
             epoch=self.epoch,
             clock=wire.ClockMsg(now_us=self._clock.now_us(), speed=speed),
             mode=self._mode,
+            care=self._care,
         )
 
     async def _receive(self, ws: ServerConnection, box: Mailbox) -> None:

@@ -24,6 +24,7 @@ class LatestRoom:
         self.id = room.id
         self._label = room.label
         self._devices = {device.id: device for device in room.devices}
+        self._sources = room.sources
         self._numerics = {(m.channel, m.device): m for m in room.numerics}
         self._notices = {(m.device, m.code): m for m in room.notices}
         self._session = room.session or wire.SessionMsg(room=room.id)
@@ -32,6 +33,7 @@ class LatestRoom:
         self._limits = room.limits
         self._trends = {m.channel: Trend.of(m) for m in room.trends}
         self._marks = deque(room.marks, MARKS)
+        self._care = room.care
         self._trends_of = self._session.id
 
     def apply(self, message: wire.Down) -> bool:
@@ -49,6 +51,7 @@ class LatestRoom:
             id=self.id,
             label=self._label,
             devices=list(self._devices.values()),
+            sources=self._sources,
             numerics=list(self._numerics.values()),
             notices=list(self._notices.values()),
             session=self._session,
@@ -57,6 +60,7 @@ class LatestRoom:
             limits=self._limits,
             trends=[trend.message() for trend in self._trends.values()],
             marks=list(self._marks),
+            care=self._care if self._open else None,
         )
 
     @property
@@ -89,6 +93,10 @@ class LatestRoom:
             device, state=m.state, rejected=m.rejected, detail=m.detail
         )
 
+    def _status(self, m: wire.DeviceStatusMsg) -> None:
+        if m.device in self._devices:
+            self._devices[m.device] = replace(self._devices[m.device], status=m)
+
     def _alarm(self, m: wire.AlarmMsg) -> None:
         # An idle alarm is worth nothing, unless somebody has switched its rule off or silenced it.
         if m.condition == "idle" and m.rule_state == "enabled" and m.signal == "on":
@@ -100,7 +108,14 @@ class LatestRoom:
         self._due[m.what] = m
 
     def _mark(self, m: wire.MarkMsg) -> None:
+        for i, known in enumerate(self._marks):
+            if m.id and known.id == m.id:
+                self._marks[i] = m
+                return
         self._marks.append(m)
+
+    def _care_(self, m: wire.CareMsg) -> None:
+        self._care = m
 
     def _session_(self, m: wire.SessionMsg) -> bool:
         if m.id != self._session.id:
@@ -113,6 +128,7 @@ class LatestRoom:
         self._trends.clear()
         self._due.clear()
         self._marks.clear()
+        self._care = None
         return True
 
 
@@ -120,8 +136,10 @@ _FOLDS: dict[type, Callable[[LatestRoom, Any], bool | None]] = {
     wire.NumericMsg: LatestRoom._numeric,
     wire.NoticeMsg: LatestRoom._notice,
     wire.LinkMsg: LatestRoom._link,
+    wire.DeviceStatusMsg: LatestRoom._status,
     wire.AlarmMsg: LatestRoom._alarm,
     wire.DueMsg: LatestRoom._due_,
     wire.SessionMsg: LatestRoom._session_,
     wire.MarkMsg: LatestRoom._mark,
+    wire.CareMsg: LatestRoom._care_,
 }

@@ -22,6 +22,7 @@ CAPS: dict[str, int | None] = {
     "feed": 1,
     "session": 1000,
     "link": 1000,
+    "device": 1000,
     "notice": 1000,
     "numeric": 1000,
     "due": 1000,

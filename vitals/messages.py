@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from vitals import wire
 from vitals.model import (
     Alarm,
@@ -148,6 +150,18 @@ def session(
         off_extended=s.off_extended,
         finished_us=s.finished_us,
         own_alarm_by=dict(s.own_alarm_by),
+        checkin=dict(s.checkin),
+        gate=dict(s.gate),
+        doses=[asdict(dose) for dose in s.doses],
+        infusion_end_us=s.infusion_end_us,
+        scores={scale: dict(score) for scale, score in s.scores.items()},
+        adverse={key: dict(event) for key, event in s.adverse.items()},
+        discharge={key: dict(line) for key, line in s.discharge.items()},
+        signed=dict(s.signed),
+        emergency_us=s.emergency_us,
+        moved_from=s.moved_from,
+        rev=s.rev,
+        last=dict(s.last),
     )
 
 

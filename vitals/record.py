@@ -23,6 +23,7 @@ from vitals.model import (
     Alarm,
     AlarmChange,
     Command,
+    Dose,
     Due,
     Event,
     Link,
@@ -45,12 +46,11 @@ MARKS = ("mark", "symptom", "score")
 """Kinds of events that are points of the time line."""
 CHANGES = ("dose", "phase", "resumed", "off monitor", "on monitor", "finished", "limit")
 """Session changes that are."""
-_STATE = tuple(
-    f.name
-    for f in fields(Session)
-    if f.name in ("baseline", "same_arm", "limits", "own_alarm_by", "finished_us")
-    or f.name.startswith("off_")
-)
+_COLUMNS = (
+    "id", "room", "subject_ref", "route", "started_us", "ended_us", "mode", "phase", "dose_us",
+    "resumed",
+)  # fmt: skip
+_STATE = tuple(f.name for f in fields(Session) if f.name not in _COLUMNS)
 """Of a session, what its summary row has no column for."""
 _INVALID = QUALITIES.index(Quality.INVALID)
 
@@ -202,7 +202,7 @@ class Record:
             **change.body,
             "cause": change.cause,
             "phase": session.phase,
-            "state": {key: getattr(session, key) for key in _STATE},
+            "state": {key: _plain(getattr(session, key)) for key in _STATE},
         }
         if gap is not None:
             body["gap"] = list(gap)
@@ -298,6 +298,13 @@ class Record:
         return [_open_session(reader, record.session) for record in reader.open_sessions()]
 
 
+def _plain(value: Any) -> Any:
+    """An attribute of a session as the record keeps it."""
+    if isinstance(value, tuple):
+        return [asdict(each) for each in value]
+    return value
+
+
 def _alarm_body(alarm: Alarm) -> dict[str, Any]:
     return {**asdict(alarm), "priority": alarm.priority.value}
 
@@ -322,6 +329,8 @@ class Folded:
             state = dict(row.body.get("state", {}))
             if "limits" in state:
                 state["limits"] = {key: tuple(own) for key, own in state["limits"].items()}
+            if "doses" in state:
+                state["doses"] = tuple(Dose(**dose) for dose in state["doses"])
             self.session = replace(self.session, phase=row.body["phase"], **state)
             if row.body["cause"] == "dose":
                 self.session = replace(self.session, dose_us=row.at_us)

@@ -31,6 +31,7 @@ from vitals.model import (
 from vitals.record import Folded
 from vitals.room import Room
 from vitals.room_setup import RoomSetup
+from vitals.session import care
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.due import REPEAT
 from vitals.store.reader import Reader
@@ -153,6 +154,7 @@ class Recorded:
             slack_us=setup.slack_us,
             escalation_s=setup.escalation_s,
             prefer=setup.prefer,
+            care=care.of_json(setup.care),
         )
 
 

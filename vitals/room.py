@@ -44,8 +44,10 @@ from vitals.model import (
 )
 from vitals.room_setup import ESCALATION_S, RoomDevice, RoomSetup
 from vitals.session import acts
-from vitals.session.act import Refused
+from vitals.session.act import Refused, unseen
 from vitals.session.asking import Asking
+from vitals.session.care import Care
+from vitals.session.care import load as load_care
 from vitals.session.course import Course
 from vitals.session.due import OVERDUE_S, REPEAT, DueList
 from vitals.session.permissions import may
@@ -67,11 +69,13 @@ class Room:
         slack_us: int = 0,
         escalation_s: tuple[float, ...] = ESCALATION_S,
         prefer: Mapping[str, tuple[str, ...]] | None = None,
+        care: Care | None = None,
     ) -> None:
         self.id = room_id
         self.devices = {device.id: device for device in devices}
         self.profile = profile
         self.mode: Mode = mode
+        self.care = care or load_care()
         self.now_us = 0
         self.judged: Numeric | None = None
         """The last numeric as it was judged, None if it was not the one that counts."""
@@ -108,6 +112,7 @@ class Room:
             self._slack_us,
             self.escalation_s,
             self._prefer,
+            self.care.text,
         )
 
     # --- the fold -------------------------------------------------------------------------
@@ -351,6 +356,11 @@ class Room:
             return [self._results[command.id]]
         if not may(command.actor, command.kind):
             return [self._refuse(command, f"a {command.actor.role} may not {command.kind}")]
+        session = self.session
+        if session is not None and command.kind in acts.CONFIRMED:
+            since = unseen(session, command, now_us)
+            if since:
+                return [self._refuse(command, since)]
         try:
             outputs = acts.ACTS[command.kind](self, now_us, command)
         except Refused as refused:

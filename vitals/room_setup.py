@@ -32,6 +32,8 @@ class RoomSetup:
     slack_us: int = 0
     escalation_s: tuple[float, ...] = ESCALATION_S
     prefer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    care: str = ""
+    """`vitals.session.care.Care.text`; `""` is what is shipped."""
 
     def to_json(self) -> dict[str, Any]:
         """As the record keeps it."""
@@ -50,6 +52,7 @@ class RoomSetup:
             "slack_us": self.slack_us,
             "escalation_s": list(self.escalation_s),
             "prefer": {channel: list(ids) for channel, ids in self.prefer.items()},
+            "care": self.care,
         }
 
     @classmethod
@@ -67,4 +70,5 @@ class RoomSetup:
         )
         prefer = {channel: tuple(ids) for channel, ids in kept.get("prefer", {}).items()}
         steps = tuple(kept["escalation_s"])
-        return cls(devices, kept["auto_nibp"], kept["slack_us"], steps, prefer)
+        care = kept.get("care", "")
+        return cls(devices, kept["auto_nibp"], kept["slack_us"], steps, prefer, care)

@@ -19,6 +19,7 @@ from vitals.answer import Answer, unfit
 from vitals.callout import CallOut
 from vitals.clock import Clock
 from vitals.config import Config, DeviceConfig
+from vitals.device_status import EVERY_S, DeviceStatuses, short
 from vitals.errors import CommandError, StoreError
 from vitals.freshness import slack_s
 from vitals.hub import Hub
@@ -51,6 +52,7 @@ from vitals.publisher import Publisher
 from vitals.record import Record
 from vitals.room import Room
 from vitals.room_setup import RoomDevice
+from vitals.session.care import Care
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
 from vitals.station_watch import Watch
 
@@ -79,6 +81,7 @@ class Station:
         hub: Hub,
         record: Record,
         clock: Clock,
+        care: Care | None = None,
     ) -> None:
         self._config = config
         self._profile = profile
@@ -108,10 +111,13 @@ class Station:
                 slack_us=round(slack * US),
                 escalation_s=tuple(step.after_s for step in config.escalation),
                 prefer={channel: tuple(ids) for channel, ids in room.prefer.items()},
+                care=care,
             )
             for device in known:
                 self._room_of[device.id] = room.id
                 self._keepers[device.id] = make_keeper(device.id, self._on_events, self._on_link)
+        self._statuses = DeviceStatuses(self._keepers)
+        self._urls = {each.id: each.url for room in config.room for each in room.device}
         self.watch = Watch(clock.now_us, self._tell_all)
         pager = Pager(
             config.escalation,
@@ -148,6 +154,7 @@ class Station:
                     tasks.create_task(keeper.run(), name=f"keeper {device}")
                 tasks.create_task(self._ticker(), name="ticker")
                 tasks.create_task(self._beat(), name="beat")
+                tasks.create_task(self._tell_statuses(), name="devices")
                 if self._unread:
                     tasks.create_task(self._resume_later(), name="resume")
         finally:
@@ -208,6 +215,13 @@ class Station:
             self._late_ms = 0.0
             await asyncio.sleep(BEAT_S)
 
+    async def _tell_statuses(self) -> None:
+        while True:
+            for status in self._statuses.changed(self._room_of):
+                status.seq = next(self._seq)
+                self._hub.publish(status)
+            await asyncio.sleep(EVERY_S)
+
     # --- inputs -------------------------------------------------------------------------------
 
     def _on_events(self, events: list[Numeric | Waveform | Notice]) -> None:
@@ -219,6 +233,7 @@ class Station:
                 case Waveform():
                     self._waveform(room, event)
                 case Notice():
+                    self._statuses.notice(event)
                     seq = self._step(room, event, event.at_us)
                     self._record.notice(seq, room.id, _session_id(room), event)
                     self._hub.publish(messages.notice(room.id, seq, event))
@@ -412,9 +427,11 @@ class Station:
                     can=sorted(device.can),
                     channels=list(room.devices[device.id].channels),
                     own_alarm=device.own_alarm,
+                    url=short(self._urls[device.id]),
                 )
                 for device in (self._devices[d] for d in room.devices)
             ],
+            sources=_sources(room),
             session=messages.session(room_id, 0, None, self._config.station.mode, []),
             limits=messages.limits(self._profile.rules),
         )
@@ -422,6 +439,13 @@ class Station:
 
 def _session_id(room: Room) -> str | None:
     return room.session.id if room.session is not None else None
+
+
+def _sources(room: Room) -> dict[str, list[str]]:
+    """Channel -> devices, the most trusted first, where several give it."""
+    channels = {channel for device in room.devices.values() for channel in device.channels}
+    order = room.bed.sources.order
+    return {channel: order(channel) for channel in sorted(channels) if len(order(channel)) > 1}
 
 
 def _bound(device: StationDevice, config: DeviceConfig) -> RoomDevice:

@@ -23,11 +23,31 @@ class StationDevice:
     spot: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """How well a device is heard.
+
+    Attributes:
+        heard_us: station time of its last bytes, None before the first.
+        rejected: frames refused since the station was started.
+        reconnects: how often the link has come back since then.
+        signal: of its radio, dBm; None where the transport knows none.
+    """
+
+    heard_us: int | None = None
+    rejected: int = 0
+    reconnects: int = 0
+    signal: int | None = None
+
+
 class Keeper(Protocol):
     """Keeps the link to one device for life (`devices.keeper`)."""
 
     async def run(self) -> None:
         """Never returns."""
+
+    def status(self) -> LinkStatus:
+        """How well the device is heard."""
 
     def request(self, request: Request) -> None:
         """Asks the device for something; raises CommandError when that is impossible."""

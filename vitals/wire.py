@@ -28,7 +28,10 @@ class ClockMsg(msgspec.Struct, kw_only=True):
 
 
 class Hello(_Message, tag="hello", kw_only=True):
-    """First message down. `build` changes when the page's own files change: it reloads then."""
+    """First message down. `build` changes when the page's own files change: it reloads then.
+
+    `care`: what the clinic asks, marks, scores and prints (`vitals.session.care`), null = unknown.
+    """
 
     v: int
     build: str
@@ -36,6 +39,7 @@ class Hello(_Message, tag="hello", kw_only=True):
     epoch: str
     clock: ClockMsg
     mode: str = "real"
+    care: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class NumericMsg(_Message, tag="numeric", kw_only=True):
@@ -92,6 +96,23 @@ class LinkMsg(_Message, tag="link", kw_only=True):
     state: LinkWord
     rejected: int = 0
     detail: str = ""
+
+
+class DeviceStatusMsg(_Message, tag="device", kw_only=True):
+    """How well a device is heard, at most every 2 s; not recorded.
+
+    `heard_us`: its last bytes; `rejected` and `reconnects` since the station was started;
+    `battery` in the device's own words, `signal` in dBm; None = not known.
+    """
+
+    seq: int = 0
+    room: str
+    device: str
+    heard_us: int | None = None
+    rejected: int = 0
+    reconnects: int = 0
+    battery: str | None = None
+    signal: int | None = None
 
 
 class AlarmMsg(_Message, tag="alarm", kw_only=True):
@@ -161,16 +182,69 @@ class SessionMsg(_Message, tag="session", kw_only=True):
     off_extended: bool = False
     finished_us: int | None = None
     own_alarm_by: dict[str, str] = {}
+    checkin: dict[str, Any] = {}
+    gate: dict[str, Any] = {}
+    doses: list[dict[str, Any]] = []
+    infusion_end_us: int | None = None
+    scores: dict[str, dict[str, Any]] = {}
+    adverse: dict[str, dict[str, Any]] = {}
+    discharge: dict[str, dict[str, Any]] = {}
+    signed: dict[str, Any] = {}
+    emergency_us: int | None = None
+    moved_from: str = ""
+    rev: int = 0
+    last: dict[str, Any] = {}
+
+
+class CareMsg(_Message, tag="care", kw_only=True):
+    """What follows from a session and its newest values; sent when it has changed.
+
+    `gate`: `state` (no_readings, clear, hold, override), `words` (why, one sentence each),
+    `concerns` (labels of answers to look at). `criteria`: one entry a line of the discharge
+    checklist: `id`, `label`, `met`, `auto`, `words` (the numbers it was judged on), `override`.
+    `met_us`: when the recorded criteria were all met, None = they are not. `owed`: [key, words] of
+    what is still missing in the record. `earliest_us`: the earliest discharge by the clock.
+    """
+
+    seq: int = 0
+    room: str
+    gate: dict[str, Any] = {}
+    criteria: list[dict[str, Any]] = []
+    met_us: int | None = None
+    owed: list[tuple[str, str]] = []
+    earliest_us: int | None = None
+
+
+class HeldMsg(_Message, tag="held", kw_only=True):
+    """A reading of a roaming device that waits until somebody says whose it is.
+
+    `room` is `""`; `values`: channel -> value; `gone`: it was claimed, thrown away or is too old.
+    """
+
+    seq: int = 0
+    room: str = ""
+    id: str
+    device: str
+    at_us: int
+    values: dict[str, float] = {}
+    gone: bool = False
 
 
 class MarkMsg(_Message, tag="mark", kw_only=True):
-    """An event on the time line: dose, note, restart."""
+    """An event on the time line: dose, note, restart.
+
+    `id`: of a mark whose time can be corrected; a message of the same id replaces it, and
+    `first_us` is then the time that was entered first. `by`: who made it.
+    """
 
     seq: int = 0
     room: str
     at_us: int
     kind: str
     text: str = ""
+    id: str = ""
+    by: str = ""
+    first_us: int | None = None
 
 
 class ResultMsg(_Message, tag="result", kw_only=True):
@@ -217,7 +291,7 @@ class TrendMsg(msgspec.Struct, kw_only=True):
 
 
 class DeviceMsg(msgspec.Struct, kw_only=True):
-    """A device of a room."""
+    """A device of a room; `url` is its link as people write it, without folders."""
 
     id: str
     driver: str
@@ -228,6 +302,8 @@ class DeviceMsg(msgspec.Struct, kw_only=True):
     state: LinkWord = "connecting"
     rejected: int = 0
     detail: str = ""
+    url: str = ""
+    status: DeviceStatusMsg | None = None
 
 
 class LimitMsg(msgspec.Struct, kw_only=True):
@@ -240,11 +316,15 @@ class LimitMsg(msgspec.Struct, kw_only=True):
 
 
 class RoomMsg(msgspec.Struct, kw_only=True):
-    """Everything a page needs to draw one room from nothing."""
+    """Everything a page needs to draw one room from nothing.
+
+    `sources`: channel -> devices, the most trusted first, where several give it.
+    """
 
     id: str
     label: str
     devices: list[DeviceMsg] = []
+    sources: dict[str, list[str]] = {}
     numerics: list[NumericMsg] = []
     notices: list[NoticeMsg] = []
     session: SessionMsg | None = None
@@ -253,6 +333,7 @@ class RoomMsg(msgspec.Struct, kw_only=True):
     limits: list[LimitMsg] = []
     trends: list[TrendMsg] = []
     marks: list[MarkMsg] = []
+    care: CareMsg | None = None
 
 
 class Snapshot(_Message, tag="snapshot", kw_only=True):
@@ -262,6 +343,7 @@ class Snapshot(_Message, tag="snapshot", kw_only=True):
     link: Literal["live", "stale"] = "live"
     beat: BeatMsg | None = None
     rooms: list[RoomMsg] = []
+    held: list[HeldMsg] = []
 
 
 class Auth(_Message, tag="auth", kw_only=True):
@@ -296,10 +378,13 @@ Down = (
     | WaveMsg
     | NoticeMsg
     | LinkMsg
+    | DeviceStatusMsg
     | AlarmMsg
     | DueMsg
     | SessionMsg
     | MarkMsg
+    | CareMsg
+    | HeldMsg
     | ResultMsg
     | BeatMsg
     | LinkState

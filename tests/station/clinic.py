@@ -17,7 +17,7 @@ from vitals.hub import Hub
 from vitals.model import Link, Notice, Numeric, Request, Waveform
 from vitals.record import Record
 from vitals.station import Station
-from vitals.station_device import OnEvents, OnLink, StationDevice
+from vitals.station_device import LinkStatus, OnEvents, OnLink, StationDevice
 from vitals.store.reader import Reader
 
 CONFIG = """
@@ -51,9 +51,13 @@ class FakeKeeper:
         self.device, self.on_events, self.on_link = device, on_events, on_link
         self.asked: list[Request] = []
         self.refuses = ""
+        self.known = LinkStatus()
 
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    def status(self) -> LinkStatus:
+        return self.known
 
     def request(self, request: Request) -> None:
         if self.refuses:

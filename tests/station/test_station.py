@@ -299,7 +299,7 @@ def test_of_two_open_sessions_in_a_room_the_newer_goes_on_and_the_older_ends(
     async def main() -> None:
         async with running(tmp_path) as clinic:
             first = await open_session(clinic)
-            clinic.station._rooms["room-1"].ended()  # as if it had never been heard of
+            clinic.station._rooms["room-1"].desk.ended()  # as if it had never been heard of
             assert (await clinic.act("open_session", subject_ref="P-2", route="iv")).ok
             assert len(clinic.reader.open_sessions()) == 2
         async with running(tmp_path) as clinic:

@@ -21,7 +21,7 @@ from typing import Any, TypeGuard
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 from vitals.model import Level, Priority, Rule
-from vitals.session.schedule import PHASE_NAMES
+from vitals.session.phases import PHASE_NAMES
 
 DEFAULT = Path(__file__).parent.parent / "profiles" / "default.toml"
 

@@ -79,9 +79,9 @@ class Sources:
         source = self._source.get(_determined(channel))
         if source is not None:
             return source[0]
-        return next(iter(self._order(channel)), "")
+        return next(iter(self.order(channel)), "")
 
-    def _order(self, channel: str) -> list[str]:
+    def order(self, channel: str) -> list[str]:
         """Devices that give a channel, the most trusted first."""
         able = [device for device, channels in self._devices.items() if channel in channels]
         first = [device for device in self._prefer.get(channel, ()) if device in able]
@@ -153,7 +153,7 @@ class Sources:
             yield Fact("cuff-pr-differs", self._cuff_differs_us, text)
 
     def _better(self, channel: str, device: str, than: str) -> bool:
-        order = self._order(channel)
+        order = self.order(channel)
         if device not in order:
             return False
         return than not in order or order.index(device) < order.index(than)

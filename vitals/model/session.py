@@ -25,6 +25,34 @@ class Due:
 
 
 Mode = Literal["real", "demo", "test"]
+DoseKind = Literal["dose", "part", "booster"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """What was given when. The first one starts the clocks, a part never does.
+
+    Attributes:
+        n: 1, 2, … in the order of marking.
+        kind: the dose, a further part of it, or a booster.
+        at_us: when it was given, as corrected last; every correction is in the audit trail.
+        marked_us: when it was marked.
+        by: who marked it.
+        drug: what.
+        mg: how much.
+        lot: of which lot.
+        witness: who else saw it.
+    """
+
+    n: int
+    kind: DoseKind
+    at_us: int
+    marked_us: int
+    by: str
+    drug: str = ""
+    mg: float | None = None
+    lot: str = ""
+    witness: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +70,19 @@ class Session:
         finished_us: when monitoring was finished, before the session is closed.
         limits: rule -> limits of its levels that hold for this patient only; None = the profile's.
         own_alarm_by: device -> who confirmed that the device's own alarm is on.
+        checkin: item of the check-in -> answer.
+        gate: the decision before the dose: `decision` (go, hold, override), `reason`, `by`,
+            `role`, `at_us`, and `order_by` of a verbal order that was read back; {} = none yet.
+        doses: all that was given.
+        infusion_end_us: when the infusion was marked as ended.
+        scores: scale -> the last one: `value`, `at_us`, `by`, `text`.
+        adverse: id -> adverse event as it was entered last.
+        discharge: criterion -> `met`, `by`, `at_us`, `reason` of an override.
+        signed: who signed the discharge: `by`, `role`, `at_us`; {} = nobody.
+        emergency_us: since when it is an emergency; None = it is none.
+        moved_from: the room it came from.
+        rev: counts what people have changed; the page says which it has seen.
+        last: the newest of these changes: `by`, `what`, `at_us`.
     """
 
     id: str
@@ -63,6 +104,18 @@ class Session:
     finished_us: int | None = None
     limits: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     own_alarm_by: Mapping[str, str] = field(default_factory=dict)
+    checkin: Mapping[str, Any] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    doses: tuple[Dose, ...] = ()
+    infusion_end_us: int | None = None
+    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    adverse: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    discharge: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    signed: Mapping[str, Any] = field(default_factory=dict)
+    emergency_us: int | None = None
+    moved_from: str = ""
+    rev: int = 0
+    last: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +176,8 @@ class Resume:
     """The station was restarted in mid-session: the session goes on with what was recorded.
 
     `alarms` are the last recorded states, `due` the readings that are no longer owed, `measured`
-    the values before the dose, which the baseline is made of.
+    the values before the dose, which the baseline is made of. `moved_by`: it was no restart, but
+    somebody has moved the session here from another room.
     """
 
     at_us: int
@@ -131,6 +185,7 @@ class Resume:
     alarms: tuple[Alarm, ...] = ()
     due: tuple[Due, ...] = ()
     measured: tuple[Numeric, ...] = ()
+    moved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,4 +218,5 @@ class SessionChange:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-Output = AlarmChange | Due | SessionChange | Result | Event | DeviceRequest
+Output = AlarmChange | Due | SessionChange | Result | Event | DeviceRequest | Numeric
+"""A `Numeric` is a value that a person has entered: to be recorded and shown."""

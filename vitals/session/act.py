@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vitals.model import Command, Session
+from vitals.model import US, Command, Session
 
 if TYPE_CHECKING:
     from vitals.room import Room
@@ -21,6 +21,18 @@ def open_session(room: Room) -> Session:
     if room.session is None:
         raise Refused(f"{room.id} has no session; open one first")
     return room.session
+
+
+def unseen(session: Session, command: Command, now_us: int) -> str:
+    """What somebody else has done since this person's page was drawn; `""` for nothing.
+
+    `seen` is the `rev` of the session that the page showed.
+    """
+    seen, last = command.args.get("seen"), session.last
+    if type(seen) is not int or seen >= session.rev or last.get("by") == command.actor.name:
+        return ""
+    ago_s = max(0, now_us - last["at_us"]) // US
+    return f"{last['by']}: {last['what']}, {ago_s} s ago. Look again, then confirm"
 
 
 def text(command: Command, key: str, *, needed: str = "") -> str:

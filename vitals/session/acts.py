@@ -25,7 +25,6 @@ from vitals.model import (
 from vitals.session import monitoring
 from vitals.session.act import Refused, open_session, text
 from vitals.session.act import rule as rule_of
-from vitals.session.schedule import ROUTES
 
 if TYPE_CHECKING:
     from vitals.room import Room
@@ -42,8 +41,8 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
     if not _PSEUDONYM.fullmatch(subject):
         raise Refused("give a pseudonym of 1 to 40 letters, digits, spaces or . _ / -")
     route = text(command, "route")
-    if route not in ROUTES:
-        raise Refused(f"route must be one of {', '.join(ROUTES)}")
+    if route not in room.care.routes:
+        raise Refused(f"route must be one of {', '.join(room.care.routes)}")
     session = Session(
         # derived, so that replaying the command gives the same session
         id=str(uuid.uuid5(uuid.NAMESPACE_OID, command.id)),
@@ -138,6 +137,14 @@ def _cuff(room: Room, command: Command, ability: str) -> str:
         raise Refused(f"no connected monitor in {room.id} can do that; measure by hand")
     return device
 
+
+CONFIRMED = frozenset(
+    {
+        "gate", "dose", "part", "booster", "correct_dose", "infusion_end", "sign_discharge",
+        "close_session", "move_session",
+    }
+)  # fmt: skip
+"""Acts that are refused once when somebody else has changed the session since the page was drawn."""
 
 ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "open_session": _open_session,

@@ -12,8 +12,10 @@ from vitals.alarms.technical import Fact
 from vitals.model import US, Due, Numeric, Priority, Resume, Session
 from vitals.session import schedule
 from vitals.session.baseline import Baseline
+from vitals.session.care import Care
 from vitals.session.due import REPEAT, DueList
 from vitals.session.off_monitor import BackOnMonitor
+from vitals.session.phases import later
 from vitals.session.repeats import Repeats
 
 HALF_US = 5 * US
@@ -25,6 +27,7 @@ class Course:
 
     Attributes:
         session: its present summary.
+        route: how its dose is given.
         due: what it owes.
         baseline: the values before the dose.
         symptom: the reported one that nobody has seen to yet.
@@ -36,8 +39,9 @@ class Course:
         expired: whether the time off the monitor has run out.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, care: Care) -> None:
         self.session = session
+        self.route = care.route(session.route)
         self.due = DueList(schedule.baseline(session.room, session.started_us))
         self.baseline = Baseline()
         self.symptom: Fact | None = None
@@ -60,7 +64,7 @@ class Course:
         """The dose starts the clocks, at `marked_us` perhaps later than it was given."""
         session = self.session
         self.marked_us = marked_us
-        name, self.phase_end_us = schedule.phase(session.route, dose_us, dose_us)
+        name, self.phase_end_us = schedule.phase(self.route, dose_us, dose_us)
         if session.phase in ("EMERGENCY", "ABORTED"):
             name, self.phase_end_us = session.phase, None
         frozen = self.baseline.frozen(dose_us)
@@ -69,7 +73,7 @@ class Course:
     def owe_after_dose(self, dose_us: int, readings_us: Iterable[int]) -> list[Due]:
         """What is owed from the dose on; readings since then, before its mark, count already."""
         changed = self.due.drop_open("nibp-baseline")
-        changed += self.due.add(schedule.after_dose(self.session.room, self.session.route, dose_us))
+        changed += self.due.add(schedule.after_dose(self.session.room, self.route, dose_us))
         for at_us in readings_us:
             changed += self.due.reading(at_us) if at_us >= dose_us else []
         return changed
@@ -79,14 +83,14 @@ class Course:
         session, self.phase_end_us = self.session, None
         if session.dose_us is None:
             return None
-        name, self.phase_end_us = schedule.phase(session.route, session.dose_us, at_us)
+        name, self.phase_end_us = schedule.phase(self.route, session.dose_us, at_us)
         return replace(session, phase=name)
 
     def to_phase(self, now_us: int, name: str) -> Session:
         """The session in a phase that a person chose; later ones still come by themselves."""
         session = self.session
         if session.dose_us is not None:
-            self.phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
+            self.phase_end_us = schedule.next_phase(self.route, session.dose_us, name, now_us)
         return replace(session, phase=name)
 
     @property
@@ -144,11 +148,11 @@ class Course:
         self.resumed_us = now_us
         if session.dose_us is not None:
             self.marked_us = session.dose_us
-            self.due.add(schedule.after_dose(session.room, session.route, session.dose_us))
+            self.due.add(schedule.after_dose(session.room, self.route, session.dose_us))
             self.due.drop_open("nibp-baseline")
-            by_time = schedule.phase(session.route, session.dose_us, now_us)[0]
-            name = schedule.later(session.phase, by_time)
-            self.phase_end_us = schedule.next_phase(session.route, session.dose_us, name, now_us)
+            by_time = schedule.phase(self.route, session.dose_us, now_us)[0]
+            name = later(session.phase, by_time)
+            self.phase_end_us = schedule.next_phase(self.route, session.dose_us, name, now_us)
             self.session = replace(session, phase=name)
         self.due.restore(resume.due)
         repeats = [item for item in self.due if item.what.startswith(REPEAT)]

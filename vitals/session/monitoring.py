@@ -20,7 +20,7 @@ from vitals.model import (
 )
 from vitals.session.act import Refused, flag, open_session, rule, text
 from vitals.session.off_monitor import BATTERY_S, OFF_S
-from vitals.session.schedule import PHASE_NAMES
+from vitals.session.phases import PHASE_NAMES
 
 if TYPE_CHECKING:
     from vitals.room import Room

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from vitals.model import Actor
 
+ROLES: dict[str, str] = {
+    "nurse": "runs sessions: everything but the limits",
+    "therapist": "looks, marks, enters symptoms and scores, calls for help",
+    "clinician": "reviews and signs, does not run a session",
+    "prescriber": "everything a nurse may, and the limits",
+    "admin": "the same as a prescriber",
+}
+"""Roles that an account may have."""
+
 _PRESCRIBER = frozenset({"prescriber", "admin", "operator"})
-_STAFF = frozenset({"nurse", "prescriber", "admin", "operator", "demo"})
+_STAFF = frozenset({"nurse", "demo"}) | _PRESCRIBER
+_OBSERVER = _STAFF | {"therapist"}
+_SIGNER = frozenset({"clinician", "prescriber", "admin"})
+_ANYONE = _OBSERVER | {"clinician"}
+
+WEB_EVENT = "web_event"
+"""What the web tells of itself (who signed in, who could not): recorded, and changes nothing."""
 
 MAY: dict[str, frozenset[str]] = {
     "open_session": _STAFF,
     "close_session": _STAFF,
     "dose": _STAFF,
-    "mark": _STAFF,
-    "acknowledge": _STAFF,
+    "mark": _OBSERVER,
+    "acknowledge": _ANYONE,
+    "emergency": _ANYONE,
+    "call": _OBSERVER,
     "pause_audio": _STAFF,
     "resume_audio": _STAFF,
     "start_nibp": _STAFF,
@@ -21,8 +38,8 @@ MAY: dict[str, frozenset[str]] = {
     "rule_on": _STAFF,
     "set_limit": _PRESCRIBER,
     "reset_limit": _PRESCRIBER,
-    "symptom": _STAFF,
-    "score": _STAFF,
+    "symptom": _OBSERVER,
+    "score": _OBSERVER,
     "off_monitor": _STAFF,
     "extend_off_monitor": _STAFF,
     "on_monitor": _STAFF,
@@ -31,10 +48,21 @@ MAY: dict[str, frozenset[str]] = {
     "finished": _STAFF,
     "confirm_own_alarm": _STAFF,
     "test_escalation": _STAFF,
+    "addendum": _STAFF | _SIGNER,
+    "sign": _SIGNER,
+    WEB_EVENT: frozenset({"system"}),
 }
-"""Command -> roles. `operator` is the person at the station's own command line."""
+"""Command -> roles. `operator` is the person at the station's own command line, `system` the web.
+
+That an act stands here does not mean that the station has it.
+"""
 
 
 def may(actor: Actor, kind: str) -> bool:
     """Whether the actor's role may give this command."""
     return actor.role in MAY.get(kind, frozenset())
+
+
+def acts_of(role: str) -> list[str]:
+    """The commands that a role may give."""
+    return sorted(kind for kind, roles in MAY.items() if role in roles)

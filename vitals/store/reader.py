@@ -6,7 +6,8 @@ A reader that stays open keeps the writer from folding its log into the file.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ class Reader:
     def __init__(self, path: Path | str, *, key: bytes | None = None) -> None:
         self._path = Path(path)
         self._key = key
+        self._held: apsw.Connection | None = None
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[Reader]:
+        """A reader whose answers all tell the record as it stood at the first of them.
+
+        It keeps the file open: not for longer than a few seconds.
+        """
+        held = Reader(self._path, key=self._key)
+        held._held = open_for_reading(self._path, key=self._key)
+        try:
+            held._held.execute("BEGIN")
+            yield held
+        finally:
+            held._held.close()
 
     def sessions(self) -> list[SessionRecord]:
         """All sessions, oldest first."""
@@ -75,18 +91,20 @@ class Reader:
     ) -> NumericSeries:
         """All values of a channel, of whatever device, in order of time."""
         found = self._select(
-            "SELECT at_us, value, quality, device, flags FROM numeric"
+            "SELECT at_us, value, quality, device, flags, device_at_us FROM numeric"
             " JOIN channel USING (channel_id) JOIN session USING (session_id)"
             " WHERE uuid = ? AND key = ? AND at_us >= ? AND at_us < ? ORDER BY at_us, seq",
             (uuid, channel, *_range(from_us, to_us)),
         )
-        at_us, value, quality, device, flags = zip(*found, strict=True) if found else [()] * 5
+        columns = zip(*found, strict=True) if found else [()] * 6
+        at_us, value, quality, device, flags, device_at_us = columns
         return NumericSeries(
             np.array(at_us, dtype=np.int64),
             np.array(value, dtype=np.float64),  # None becomes NaN
             np.array(quality, dtype=np.uint8),
             device,
             flags,
+            device_at_us,
         )
 
     def waves(
@@ -138,9 +156,21 @@ class Reader:
         )
         return [(before_us, after_us) for before_us, after_us in found]
 
-    def audit(self, uuid: str | None) -> list[StoredAudit]:
-        """The audit trail of a session in order, with None what belongs to no session."""
-        return self._audit("session.uuid IS ?", (uuid,))
+    def audit(
+        self, uuid: str | None, from_n: int = 0, to_n: int = _LAST_US
+    ) -> list[StoredAudit]:
+        """The audit trail of a session in order, with None what belongs to no session.
+
+        Of the rows from_n <= n < to_n of the chain.
+        """
+        return self._audit(
+            "session.uuid IS ? AND audit.n >= ? AND audit.n < ?", (uuid, from_n, to_n)
+        )
+
+    def head(self) -> str:
+        """Hash of the last row of the chain, in hex; `""` in an empty record."""
+        found = self._select("SELECT hash FROM audit ORDER BY n DESC LIMIT 1")
+        return bytes(found[0][0]).hex() if found else ""
 
     def audit_by_kind(self, uuid: str | None, kinds: Collection[str]) -> list[StoredAudit]:
         """Those rows of `audit` that are of certain kinds."""
@@ -192,13 +222,14 @@ class Reader:
         return [stored_audit(row) for row in found]
 
     def _select(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        connection = open_for_reading(self._path, key=self._key)
+        connection = self._held or open_for_reading(self._path, key=self._key)
         try:
             return select(connection, sql, values)
         except (apsw.Error, UnicodeDecodeError) as error:
             raise StoreError(explain(error, self._path)) from error
         finally:
-            connection.close()
+            if connection is not self._held:
+                connection.close()
 
 
 def _flags(joined: str) -> frozenset[Flag]:

@@ -117,6 +117,7 @@ class NumericSeries:
         quality: uint8, index into `QUALITIES`.
         device: device id of each value.
         flags: flags of each value, sorted, joined by commas.
+        device_at_us: the device's own time of each value, None where it gave none.
     """
 
     at_us: NDArray[np.int64]
@@ -124,6 +125,7 @@ class NumericSeries:
     quality: NDArray[np.uint8]
     device: tuple[str, ...]
     flags: tuple[str, ...]
+    device_at_us: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

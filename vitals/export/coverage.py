@@ -1,0 +1,240 @@
+"""How much of a session was really measured: the honesty score. Pure.
+
+Covered is time in which values came: those not further apart than a number may be shown as
+current make a run, and its last value stands for one period of its device. What is out of a run
+is a gap. Time off the monitor, announced by a person, is neither: it is told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitals.channels import CHANNELS
+from vitals.freshness import FRESH_S
+from vitals.model import US, Due
+from vitals.session.due import REPEAT
+
+Span = tuple[int, int]
+"""From and to, microseconds UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What one device gave of one channel.
+
+    Attributes:
+        channel: its key.
+        at_us: int64, in order.
+        shown: which of them are numbers that may be shown.
+        doubtful: which of them are questionable.
+        period_s: longest time between two values of the device.
+    """
+
+    channel: str
+    at_us: NDArray[np.int64]
+    shown: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
+    period_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCoverage:
+    """Coverage of one channel, of whatever device.
+
+    Attributes:
+        channel: its key.
+        share: covered part of the time on the monitor, 0 to 1; None when there was none.
+        longest: the longest gap, None without one.
+        gaps: how many.
+        values: values that came, those without a number too.
+        questionable: share of these that are doubtful.
+        invalid: share of these that are no number or an invalid one.
+    """
+
+    channel: str
+    share: float | None
+    longest: Span | None
+    gaps: int
+    values: int
+    questionable: float
+    invalid: float
+
+
+@dataclass(frozen=True, slots=True)
+class NibpCoverage:
+    """Blood pressures by plan.
+
+    Attributes:
+        planned: readings that were owed until the end.
+        taken: those that were obtained.
+        missed: labels of the others.
+        repeats: readings owed because one was out.
+        repeats_taken: those that were obtained.
+        attempts: readings and failures of all cuffs, and readings entered by hand.
+        failed: attempts without a reading.
+    """
+
+    planned: int
+    taken: int
+    missed: tuple[str, ...]
+    repeats: int
+    repeats_taken: int
+    attempts: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Coverage of a session from `from_us` to `to_us`; `off` = off the monitor."""
+
+    from_us: int
+    to_us: int
+    off: tuple[Span, ...]
+    channels: tuple[ChannelCoverage, ...]
+    nibp: NibpCoverage
+
+    @property
+    def off_us(self) -> int:
+        """Time off the monitor."""
+        return _length(self.off)
+
+    def of(self, channel: str) -> ChannelCoverage | None:
+        """Coverage of one channel."""
+        return next((one for one in self.channels if one.channel == channel), None)
+
+    def sentence(self) -> str:
+        """For people: `SpO2 coverage 97.8 %, longest gap 41 s; NIBP 14/14 planned readings`."""
+        parts = [_words(one) for one in self.channels if one.share is not None]
+        if self.nibp.planned:
+            parts.append(f"NIBP {self.nibp.taken}/{self.nibp.planned} planned readings")
+        if self.off_us:
+            parts.append(f"off the monitor {self.off_us / US / 60:.0f} min")
+        return "; ".join(parts) or "nothing was measured"
+
+
+def _words(one: ChannelCoverage) -> str:
+    label = CHANNELS[one.channel].label if one.channel in CHANNELS else one.channel
+    # never rounded up to a whole that it is not
+    percent = np.floor((one.share or 0.0) * 1000) / 10
+    gap = f", longest gap {(one.longest[1] - one.longest[0]) / US:.0f} s" if one.longest else ""
+    return f"{label} coverage {percent:.1f} %{gap}"
+
+
+def measure(
+    streams: Iterable[Stream],
+    due: Iterable[Due],
+    from_us: int,
+    to_us: int,
+    *,
+    expected: Sequence[str] = (),
+    off: Iterable[Span] = (),
+    attempts: int = 0,
+    failed: int = 0,
+) -> Coverage:
+    """Coverage of a session.
+
+    Args:
+        streams: everything that devices gave continuously.
+        due: what the session owed, in its last state.
+        from_us: beginning of the session.
+        to_us: its end, or when monitoring was finished.
+        expected: channels that the room's devices give, whether or not anything came.
+        off: when the patient was off the monitor.
+        attempts: blood pressures tried.
+        failed: those of them without a reading.
+    """
+    apart = _union(clip(off, from_us, to_us))
+    by_channel: dict[str, list[Stream]] = {key: [] for key in expected}
+    for stream in streams:
+        by_channel.setdefault(stream.channel, []).append(stream)
+    channels = tuple(
+        _channel(key, found, from_us, to_us, apart) for key, found in by_channel.items()
+    )
+    return Coverage(from_us, to_us, apart, channels, _nibp(due, to_us, attempts, failed))
+
+
+def _channel(
+    key: str, streams: list[Stream], from_us: int, to_us: int, off: tuple[Span, ...]
+) -> ChannelCoverage:
+    runs = [run for stream in streams for run in _runs(stream)]
+    measured = _without(_union(clip(runs, from_us, to_us)), off)
+    missing = _without(_without(((from_us, to_us),), off), measured)
+    wanted = to_us - from_us - _length(off)
+    values = sum(stream.at_us.size for stream in streams)
+    doubtful = sum(int(np.count_nonzero(s.doubtful & s.shown)) for s in streams)
+    invalid = sum(int(np.count_nonzero(~s.shown)) for s in streams)
+    return ChannelCoverage(
+        key,
+        _length(measured) / wanted if wanted > 0 else None,
+        max(missing, key=lambda gap: gap[1] - gap[0], default=None),
+        len(missing),
+        values,
+        doubtful / values if values else 0.0,
+        invalid / values if values else 0.0,
+    )
+
+
+def _runs(stream: Stream) -> list[Span]:
+    at_us = stream.at_us[stream.shown]
+    if not at_us.size:
+        return []
+    current_us = max(FRESH_S, 2 * stream.period_s) * US
+    breaks = np.flatnonzero(np.diff(at_us) > current_us)
+    first = at_us[np.concatenate(([0], breaks + 1))]
+    last = at_us[np.concatenate((breaks, [at_us.size - 1]))] + round(stream.period_s * US)
+    return list(zip(first.tolist(), last.tolist(), strict=True))
+
+
+def _nibp(due: Iterable[Due], to_us: int, attempts: int, failed: int) -> NibpCoverage:
+    owed = [item for item in due if item.what.startswith("nibp")]
+    repeats = [i for i in owed if i.what.startswith(REPEAT) and (i.done_us or i.at_us <= to_us)]
+    planned = [i for i in owed if not i.what.startswith(REPEAT) and (i.done_us or i.at_us <= to_us)]
+    taken = [item for item in planned if item.state == "done"]
+    return NibpCoverage(
+        len(planned),
+        len(taken),
+        tuple(item.label or item.what for item in planned if item.state != "done"),
+        len(repeats),
+        sum(item.state == "done" for item in repeats),
+        attempts,
+        failed,
+    )
+
+
+def clip(spans: Iterable[Span], from_us: int, to_us: int) -> list[Span]:
+    """Those parts of spans that lie within a range."""
+    cut = ((max(start, from_us), min(end, to_us)) for start, end in spans)
+    return [(start, end) for start, end in cut if start < end]
+
+
+def _union(spans: Iterable[Span]) -> tuple[Span, ...]:
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+def _without(spans: Iterable[Span], holes: Sequence[Span]) -> tuple[Span, ...]:
+    """Both in order and without overlap."""
+    rest: list[Span] = []
+    for start, end in spans:
+        for low, high in holes:
+            if high <= start or low >= end:
+                continue
+            if low > start:
+                rest.append((start, low))
+            start = high
+        if start < end:
+            rest.append((start, end))
+    return tuple(rest)
+
+
+def _length(spans: Iterable[Span]) -> int:
+    return sum(end - start for start, end in spans)

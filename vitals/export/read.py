@@ -1,0 +1,377 @@
+"""Reads one session from the record, all of it at one moment, around damaged places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from vitals import __version__
+from vitals.channels import CHANNELS, NIBP
+from vitals.export import times
+from vitals.export.coverage import Coverage, Span, Stream, measure
+from vitals.export.people import People
+from vitals.export.pressures import determinations
+from vitals.export.salvage import is_broken, salvage
+from vitals.export.session_data import (
+    QUESTIONABLE,
+    AlarmEpisode,
+    Device,
+    Entry,
+    NumericTrack,
+    Pressure,
+    SessionData,
+    WaveTrack,
+)
+from vitals.export.wording import describe
+from vitals.model import US, Channel, Due, Priority, Quality, Session, Waveform
+from vitals.store.reader import Reader
+from vitals.store.rows import SEAL, SESSION_ROW, STATION_ROW, NumericSeries, SessionRecord
+from vitals.store.rows import StoredAudit as Row
+
+SOFTWARE = f"kap-vitals {__version__}"
+_HOUSEKEEPING = frozenset({SEAL, SESSION_ROW, STATION_ROW})
+_LEAST_US = US
+"""A second is given up around a damaged place."""
+_EDGE_US = 86_400 * US
+_STREAMING_US = 15 * US
+"""A cuff's pulse rate that comes more seldom belongs to its determinations."""
+_ROWS = 2**31
+
+
+def read_session(
+    reader: Reader,
+    record: SessionRecord,
+    *,
+    names: bool,
+    exported_us: int,
+    tell: Callable[[str], None] = lambda _: None,
+) -> SessionData:
+    """Everything of one session.
+
+    Args:
+        reader: of the record.
+        record: the session.
+        names: whether people are to stand there by name, not by role and number.
+        exported_us: now.
+        tell: is told what is being read.
+
+    Raises:
+        StoreError: the record cannot be used; damaged places are told in the result instead.
+    """
+    with reader.at_one_moment() as held:
+        return _Reading(held, record, tell).session(names, exported_us)
+
+
+class _Reading:
+    def __init__(
+        self, reader: Reader, record: SessionRecord, tell: Callable[[str], None]
+    ) -> None:
+        self._reader = reader
+        self._record = record
+        self._uuid = record.session.id
+        self._zone = times.zone(record.tz)
+        self._tell = tell
+        self._lost: list[str] = []
+
+    def session(self, names: bool, exported_us: int) -> SessionData:
+        self._tell("the audit trail")
+        rows = self._trail()
+        self._rows = rows
+        channels = self._or(self._reader.channels, [], "which channels were recorded", self._uuid)
+        numerics = tuple(
+            track
+            for key in dict.fromkeys(key for _, key in channels)
+            for track in self._numerics(key)
+        )
+        waves = tuple(
+            track for key in dict.fromkeys(key for _, key in channels) for track in self._waves(key)
+        )
+        people = People(rows)
+        roles = {row.n: row.role or people.role(row.actor) for row in rows}
+        rows = rows if names else [people.hide(row) for row in rows]
+        entries = tuple(_entry(row, roles[row.n]) for row in rows if row.kind not in _HOUSEKEEPING)
+        session = _folded(self._record.session, rows)
+        record = replace(self._record, session=session)
+        pressures = determinations(numerics, entries)
+        to_us = self._end(session, entries, numerics, waves)
+        devices = _devices(rows, channels)
+        head = self._or(self._reader.head, "", "the head of the audit chain")
+        station = self._or(self._reader.station, None, "which station it was")
+        return SessionData(
+            record=record,
+            station=station.id if station else "",
+            numerics=numerics,
+            waves=waves,
+            pressures=pressures,
+            entries=entries,
+            alarms=_episodes(entries),
+            devices=devices,
+            gaps=tuple(_downtimes(entries)),
+            coverage=_coverage(session, to_us, entries, numerics, waves, pressures, rows),
+            head=head,
+            to_us=to_us,
+            named=names,
+            unreadable=tuple(self._lost),
+            software=SOFTWARE,
+            exported_us=exported_us,
+        )
+
+    def _or(self, ask: Callable[..., Any], otherwise: Any, what: str, *args: Any) -> Any:
+        try:
+            return ask(*args)
+        except Exception as error:
+            if not is_broken(error):
+                raise
+            self._lost.append(f"The record is damaged: {what} cannot be read.")
+            return otherwise
+
+    def _trail(self) -> list[Row]:
+        def part(low: int, high: int) -> list[Row]:
+            return self._reader.audit(self._uuid, low, high)
+
+        found, lost = salvage(part, 0, _ROWS, 1)
+        if lost:
+            count = sum(end - start for start, end in lost if end < _ROWS)
+            self._lost.append(
+                f"The record is damaged: up to {count} rows of the audit trail cannot be read."
+                if count
+                else "The record is damaged: the audit trail cannot be read."
+            )
+        return [row for rows in found for row in rows]
+
+    def _numerics(self, key: str) -> Iterable[NumericTrack]:
+        self._tell(key)
+        parts = self._parts(key, lambda low, high: self._reader.numerics(self._uuid, key, low, high))
+        series = _joined([part for part in parts if part.at_us.size])
+        if series is None:
+            return
+        names = np.array(series.device, dtype=object)
+        for device in sorted(set(series.device)):
+            of = np.flatnonzero(names == device)
+            yield NumericTrack(
+                device,
+                channel(key),
+                series.at_us[of],
+                series.value[of],
+                series.quality[of],
+                tuple(series.flags[i] for i in of.tolist()),
+                tuple(series.device_at_us[i] for i in of.tolist()),
+            )
+
+    def _waves(self, key: str) -> Iterable[WaveTrack]:
+        parts = self._parts(key, lambda low, high: self._reader.waves(self._uuid, key, low, high))
+        by_device: dict[str, list[Waveform]] = {}
+        for block in (block for part in parts for block in part):
+            by_device.setdefault(block.device, []).append(block)
+        for device, blocks in sorted(by_device.items()):
+            yield WaveTrack(device, channel(key), tuple(blocks))
+
+    def _parts(self, key: str, read: Callable[[int | None, int | None], Any]) -> list[Any]:
+        try:
+            return [read(None, None)]
+        except Exception as error:
+            if not is_broken(error):
+                raise
+        session = self._record.session
+        ends = [row.at_us for row in self._rows if 0 <= row.at_us < 2**53]
+        end_us = session.ended_us or max(ends, default=session.started_us)
+        low, high = session.started_us - _EDGE_US, end_us + _EDGE_US
+        found, lost = salvage(read, low, high, _LEAST_US)
+        self._lost += [
+            f"The record is damaged: {channel(key).label} from {times.iso(start, self._zone)} to "
+            f"{times.iso(end, self._zone)} cannot be read."
+            for start, end in lost
+        ]
+        return found
+
+    def _end(
+        self,
+        session: Session,
+        entries: Iterable[Entry],
+        numerics: Iterable[NumericTrack],
+        waves: Iterable[WaveTrack],
+    ) -> int:
+        if session.ended_us is not None:
+            return session.ended_us
+        ends = [session.started_us, *(entry.at_us for entry in entries)]
+        ends += [int(track.at_us[-1]) for track in numerics]
+        ends += [track.blocks[-1].start_us for track in waves]
+        return max(ends)
+
+
+def channel(key: str) -> Channel:
+    """What is known of a channel; one of another version of this program has its key only."""
+    endless = float("inf")
+    return CHANNELS.get(key) or Channel(key, key, "1", 3, -endless, endless, None, None, None)
+
+
+def _joined(parts: list[NumericSeries]) -> NumericSeries | None:
+    if not parts:
+        return None
+    return NumericSeries(
+        np.concatenate([part.at_us for part in parts]),
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([part.quality for part in parts]),
+        tuple(device for part in parts for device in part.device),
+        tuple(flags for part in parts for flags in part.flags),
+        tuple(at_us for part in parts for at_us in part.device_at_us),
+    )
+
+
+def _entry(row: Row, role: str) -> Entry:
+    return Entry(
+        row.n, row.at_us, row.kind, describe(row.kind, row.body), row.actor, role, row.body
+    )
+
+
+def _folded(session: Session, rows: Iterable[Row]) -> Session:
+    """The session with what its summary row has no column for."""
+    known = {one.name for one in fields(Session)}
+    for row in rows:
+        state = row.body.get("state") if row.kind == "session_change" else None
+        if isinstance(state, Mapping):
+            session = replace(session, **{k: v for k, v in state.items() if k in known})
+    return session
+
+
+def _downtimes(entries: Iterable[Entry]) -> Iterable[Span]:
+    for entry in entries:
+        gap = entry.body.get("gap")
+        if entry.kind == "session_change" and isinstance(gap, list) and len(gap) == 2:
+            yield int(gap[0]), int(gap[1])
+
+
+def _setups(rows: Iterable[Row]) -> Iterable[Mapping[str, Any]]:
+    """Devices of the room as it was described, the latest description last."""
+    for row in rows:
+        room = row.body.get("room") if row.kind == "session_change" else None
+        if isinstance(room, Mapping):
+            yield from room.get("devices", ())
+
+
+def _devices(rows: Iterable[Row], channels: Iterable[tuple[str, str]]) -> tuple[Device, ...]:
+    found: dict[str, set[str]] = {str(d["id"]): set(d["channels"]) for d in _setups(rows)}
+    for device, key in channels:
+        found.setdefault(device, set()).add(key)
+    return tuple(Device(device, tuple(sorted(keys))) for device, keys in sorted(found.items()))
+
+
+def _episodes(entries: Iterable[Entry]) -> tuple[AlarmEpisode, ...]:
+    running: dict[str, AlarmEpisode] = {}
+    ended: list[AlarmEpisode] = []
+    for entry in entries:
+        after = entry.body.get("after")
+        if entry.kind != "alarm" or not isinstance(after, Mapping):
+            continue
+        rule = str(entry.body.get("rule"))
+        here = running.pop(rule, None)
+        if after.get("condition") not in ("active", "latched"):
+            if here is not None:
+                ended.append(replace(here, to_us=entry.at_us))
+            continue
+        priority, text = str(after.get("priority")), str(after.get("text"))
+        if here is None:
+            here = AlarmEpisode(rule, priority, text, entry.at_us)
+        elif _rank(priority) > _rank(here.priority):
+            here = replace(here, priority=priority, text=text)
+        if after.get("acked_by") and here.acked_us is None:
+            by = str(after["acked_by"])
+            here = replace(here, acked_us=int(after.get("acked_us") or entry.at_us), acked_by=by)
+        running[rule] = here
+    return tuple(sorted([*ended, *running.values()], key=lambda one: (one.from_us, one.rule)))
+
+
+def _rank(priority: str) -> int:
+    return Priority(priority).rank if priority in list(Priority) else -1
+
+
+def _off(entries: Iterable[Entry], to_us: int) -> list[Span]:
+    """Off the monitor, each time until the patient was back or the time for it ran out."""
+    spans: list[Span] = []
+    for entry in entries:
+        state = entry.body.get("state") if entry.kind == "session_change" else None
+        if not isinstance(state, Mapping):
+            continue
+        since_us, until_us = state.get("off_since_us"), state.get("off_until_us")
+        here = spans[-1] if spans else None
+        if since_us is not None:
+            span = (int(since_us), int(until_us if until_us is not None else to_us))
+            if here is not None and here[0] == span[0]:
+                spans.pop()
+            spans.append(span)
+        elif here is not None and here[1] > entry.at_us:
+            spans[-1] = (here[0], entry.at_us)
+    return spans
+
+
+def _coverage(
+    session: Session,
+    to_us: int,
+    entries: Iterable[Entry],
+    numerics: Iterable[NumericTrack],
+    waves: Iterable[WaveTrack],
+    pressures: Iterable[Pressure],
+    rows: Iterable[Row],
+) -> Coverage:
+    setups = {str(d["id"]): d for d in _setups(rows)}
+    cuffs = {track.device for track in numerics if track.channel.key in NIBP}
+    cuffs |= {device for device, d in setups.items() if NIBP[0] in d["channels"]}
+    streams = [
+        Stream(
+            track.channel.key,
+            track.at_us,
+            track.shown,
+            track.quality == QUESTIONABLE,
+            float(setups.get(track.device, {}).get("period_s", 1.0)),
+        )
+        for track in numerics
+        if track.channel.rate_hz is not None
+        and track.channel.key != "cuff"
+        and not setups.get(track.device, {}).get("spot", False)
+        and not (track.device in cuffs and track.spacing_us > _STREAMING_US)
+    ]
+    for wave in waves:
+        qualities = np.array([block.quality.value for block in wave.blocks])
+        streams.append(
+            Stream(
+                wave.channel.key,
+                np.array([block.start_us for block in wave.blocks], dtype=np.int64),
+                qualities != Quality.INVALID.value,
+                qualities == Quality.QUESTIONABLE.value,
+            )
+        )
+    expected = [
+        key
+        for device, d in setups.items()
+        for key in d["channels"]
+        if not d.get("spot", False)
+        and channel(key).rate_hz is not None
+        and key != "cuff"
+        and not (device in cuffs and key == "pr")
+    ]
+    end_us = session.finished_us or to_us
+    pressures = list(pressures)
+    return measure(
+        streams,
+        _due(entries),
+        session.started_us,
+        max(end_us, session.started_us),
+        expected=tuple(dict.fromkeys(expected)),
+        off=_off(entries, to_us),
+        attempts=len(pressures),
+        failed=sum(bool(one.failure) for one in pressures),
+    )
+
+
+def _due(entries: Iterable[Entry]) -> list[Due]:
+    known = {one.name for one in fields(Due)}
+    last: dict[str, Due] = {}
+    for entry in entries:
+        if entry.kind == "due":
+            facts = {key: value for key, value in entry.body.items() if key in known}
+            due = Due(**facts)
+            last[due.what] = due
+    return list(last.values())
