@@ -10,9 +10,10 @@ from vitals.alarms.engine import Engine
 from vitals.alarms.limits import Context
 from vitals.alarms.technical import Fact
 from vitals.bedside.restored import Restored
-from vitals.model import US, Output, Resume, Session, SessionChange
+from vitals.model import US, Dose, Due, Output, Resume, RoomDevice, Session, SessionChange
 from vitals.session.asking import Asking
 from vitals.session.course import Course
+from vitals.session.due import EMERGENCY
 from vitals.session.off_monitor import BackOnMonitor
 
 if TYPE_CHECKING:
@@ -54,14 +55,15 @@ class Desk:
         if actor:
             last = {"by": actor, "what": cause, "at_us": self._room.now_us}
             session = replace(session, rev=session.rev + 1, last=last)
-        self._open.session = session
+        self.course.session = session
         if not session.same_arm or session.phase == "EMERGENCY":
             self._room.bed.gate_closes(heard_us or at_us)
         changes = self._room.engine.retune(heard_us or at_us, self.context(session))
         return [SessionChange(at_us, session, cause, actor, dict(body or {})), *changes]
 
     @property
-    def _open(self) -> Course:
+    def course(self) -> Course:
+        """The open session in its course."""
         if self._room.course is None:
             raise RuntimeError(f"{self._room.id} has no session")
         return self._room.course
@@ -75,44 +77,62 @@ class Desk:
         self._room.asking, self._room.restored = Asking(), Restored()
         return [*ended, *self._room.due]
 
-    def dosed(self, dose_us: int, marked_us: int, actor: str) -> list[Output]:
-        """The dose starts the clocks, at `marked_us` perhaps later than it was given."""
-        session = self._open.dosed(dose_us, marked_us)
-        body = {"baseline": dict(session.baseline)}
+    def dosed(self, dose: Dose, actor: str) -> list[Output]:
+        """The first dose starts the clocks, at its mark perhaps later than it was given."""
+        dose_us, marked_us = dose.at_us, dose.marked_us
+        session = replace(self.course.dosed(dose_us, marked_us), doses=(dose,))
+        body = {"baseline": dict(session.baseline), "dose_us": dose_us}
         outputs = self.change(dose_us, session, "dose", actor, body, heard_us=marked_us)
-        return [*outputs, *self._open.owe_after_dose(dose_us, self._room.bed.cuff.readings_us)]
+        return [*outputs, *self.course.owe_after_dose(dose_us, self._room.bed.cuff.readings_us)]
+
+    def redosed(
+        self, now_us: int, session: Session, dose_us: int, actor: str, body: Mapping[str, object]
+    ) -> list[Output]:
+        """The first dose was given at another time than marked."""
+        self.course.session = session
+        moved, due = self.course.redosed(dose_us, now_us)
+        more = {**body, "dose_us": dose_us}
+        self._room.asking.wanted = self._room.dirty = True
+        return [*self.change(now_us, moved, "dose corrected", actor, more), *due]
 
     def phase(self, now_us: int, name: str, actor: str, reason: str) -> list[Output]:
         """A person says which phase it is."""
-        was = self._open.session
+        was = self.course.session
         body = {"from": was.phase, "to": name, "reason": reason}
-        session = self._open.to_phase(now_us, name)
+        session = self.course.to_phase(now_us, name)
         if was.finished_us is not None:  # monitoring goes on
             session = replace(session, finished_us=None)
             self._room.bed.await_from(now_us)
-        outputs = self.change(now_us, session, "phase", actor, body)
+        due: list[Due] = []
         if name == "EMERGENCY":
-            outputs += self._room.engine.acknowledge_all(now_us, actor)
-        return outputs
+            session = replace(session, emergency_us=now_us)
+            due = self.course.emergency(now_us)
+            self._room.asking.wanted = self._room.dirty = True
+        elif was.phase == "EMERGENCY":
+            session = replace(session, emergency_us=None, cuff_off=False)
+            due = self.course.due.skip_open(EMERGENCY)
+        # Before the phase changes, as everything that is new in an emergency sounds once.
+        seen = self._room.engine.acknowledge_all(now_us, actor) if name == "EMERGENCY" else []
+        return [*seen, *self.change(now_us, session, "phase", actor, body), *due]
 
     def symptom(self, fact: Fact | None) -> None:
         """A symptom that was reported, beside those that nobody has seen to; None = seen to."""
-        was = self._open.symptom
+        was = self.course.symptom
         if fact is not None and was is not None:
             fact = replace(fact, since_us=was.since_us, text=f"{was.text}; {fact.text}")
-        self._open.symptom = fact
+        self.course.symptom = fact
 
     def off_monitor(self) -> None:
         """The patient is being taken off, or stays off for longer."""
-        self._open.back, self._open.expired = BackOnMonitor(), False
+        self.course.back, self.course.expired = BackOnMonitor(), False
 
     def on_monitor(self, now_us: int, actor: str) -> list[Output]:
         """The patient is on the monitor again."""
-        was = self._open.session
+        was = self.course.session
         self._room.asking.wanted = self._room.dirty = True
         self._room.bed.await_from(now_us)
         body = {"off_since_us": was.off_since_us, "reason": was.off_reason}
-        return self.change(now_us, self._open.on_monitor(now_us), "on monitor", actor, body)
+        return self.change(now_us, self.course.on_monitor(now_us), "on monitor", actor, body)
 
     def ended(self) -> None:
         """The session is closed: live values only."""
@@ -120,12 +140,28 @@ class Desk:
         self._room.engine = self._room.new_engine(Context())
         self._room.bed.ended()
 
+    def bind(self, now_us: int, device: RoomDevice) -> None:
+        """A device is in this room from now on."""
+        others = [known for known in self._room.devices.values() if known.id != device.id]
+        self._room.arrange(now_us, [*others, device])
+
+    def unbind(self, now_us: int, device: str) -> bool:
+        """It is here no longer; True if a blood pressure failed by that.
+
+        Whoever was watched by it still is: what it gave is missing now.
+        """
+        devices = [known for known in self._room.devices.values() if known.id != device]
+        self._room.restored.forget(device)
+        failed = self._room.bed.forget(now_us, device)
+        self._room.arrange(now_us, devices)
+        return failed
+
     def resume(self, now_us: int, resume: Resume) -> list[Output]:
         """Goes on after a restart with what was recorded; pending delays start anew."""
         was = replace(resume.session, resumed=resume.session.resumed + 1)
         self.begin(now_us, was)
         changes = self._room.engine.restore(resume.alarms, now_us)
-        course = self._open
+        course = self.course
         course.resume(now_us, resume)
         sources = self._room.bed.unheard()
         for numeric in sorted(resume.measured, key=lambda each: each.at_us):

@@ -159,6 +159,7 @@ def session(
         discharge={key: dict(line) for key, line in s.discharge.items()},
         signed=dict(s.signed),
         emergency_us=s.emergency_us,
+        cuff_off=s.cuff_off,
         moved_from=s.moved_from,
         rev=s.rev,
         last=dict(s.last),

@@ -37,7 +37,8 @@ CREATE TABLE screen(                           -- a browser in which somebody ha
     password_us INTEGER NOT NULL,              -- when a password was last given there
     locked INTEGER NOT NULL,
     pin_wrong INTEGER NOT NULL,                -- in a row
-    active_us INTEGER NOT NULL                 -- somebody last touched it
+    active_us INTEGER NOT NULL,                -- somebody last touched it
+    seen_us INTEGER NOT NULL                   -- a browser last showed it
 ) STRICT;
 CREATE TABLE device(                           -- a browser that a person is known to use
     key TEXT NOT NULL,                         -- SHA-256 of the id in its cookie

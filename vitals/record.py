@@ -44,8 +44,13 @@ from vitals.store.writer import Writer
 TRENDS = ("hr", "pr", "spo2", "nibp_sys", "nibp_dia", "nibp_map", "pi", "rr")
 MARKS = ("mark", "symptom", "score")
 """Kinds of events that are points of the time line."""
-CHANGES = ("dose", "phase", "resumed", "off monitor", "on monitor", "finished", "limit")
+CHANGES = (
+    "dose", "part", "booster", "dose corrected", "infusion end", "phase", "resumed", "moved",
+    "off monitor", "on monitor", "finished", "limit", "cuff off", "cuff on",
+)  # fmt: skip
 """Session changes that are."""
+DOSED = ("dose", "dose corrected")
+"""Session changes that set the time of the first dose."""
 _COLUMNS = (
     "id", "room", "subject_ref", "route", "started_us", "ended_us", "mode", "phase", "dose_us",
     "resumed",
@@ -332,8 +337,9 @@ class Folded:
             if "doses" in state:
                 state["doses"] = tuple(Dose(**dose) for dose in state["doses"])
             self.session = replace(self.session, phase=row.body["phase"], **state)
-            if row.body["cause"] == "dose":
-                self.session = replace(self.session, dose_us=row.at_us)
+            if row.body["cause"] in DOSED:
+                dose_us = row.body.get("dose_us", row.at_us)
+                self.session = replace(self.session, dose_us=dose_us)
             if "gap" in row.body:
                 self.gaps.append((row.body["gap"][0], row.body["gap"][1]))
 

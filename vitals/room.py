@@ -24,6 +24,7 @@ from vitals.model import (
     US,
     Alarm,
     Audience,
+    Bind,
     Command,
     DeviceRequest,
     Due,
@@ -41,6 +42,7 @@ from vitals.model import (
     StartNibp,
     StoreState,
     Tick,
+    Unbind,
 )
 from vitals.room_setup import ESCALATION_S, RoomDevice, RoomSetup
 from vitals.session import acts
@@ -49,7 +51,7 @@ from vitals.session.asking import Asking
 from vitals.session.care import Care
 from vitals.session.care import load as load_care
 from vitals.session.course import Course
-from vitals.session.due import OVERDUE_S, REPEAT, DueList
+from vitals.session.due import EMERGENCY, OVERDUE_S, REPEAT, DueList
 from vitals.session.permissions import may
 
 _NOTHING_DUE = DueList()
@@ -72,7 +74,7 @@ class Room:
         care: Care | None = None,
     ) -> None:
         self.id = room_id
-        self.devices = {device.id: device for device in devices}
+        self.devices = {device.id: device for device in sorted(devices, key=_rank)}
         self.profile = profile
         self.mode: Mode = mode
         self.care = care or load_care()
@@ -86,7 +88,7 @@ class Room:
         self._rules = tuple(_for_devices(profile.rules, self.devices))
         self.rules: Mapping[str, Rule] = {rule.id: rule for rule in self._rules}
         paces = {d.id: pace(d.period_s, slack_us, spot=d.spot) for d in self.devices.values()}
-        self._paces: Mapping[str, Pace] = paces
+        self._paces: dict[str, Pace] = paces
         self.engine = self.new_engine(Context())
         self.bed = Bed(
             {d.id: d.channels for d in self.devices.values()}, slack_us, paces, self._prefer
@@ -140,6 +142,11 @@ class Room:
                     self._heard(now_us, body)
                 case Command():
                     outputs += self._command(now_us, body)
+                case Bind():
+                    self.desk.bind(now_us, body.device)
+                case Unbind():
+                    if self.desk.unbind(now_us, body.device):
+                        self._failed()
                 case Resume():
                     outputs += self.desk.resume(now_us, body)
         if self.restored and not isinstance(body, Resume):
@@ -226,6 +233,8 @@ class Room:
         outputs: list[Output] = list(late)
         self.dirty = self.asking.wanted = True
         for due in late:
+            if due.what.startswith(EMERGENCY):
+                self.asking.again()
             missed = due.state == "overdue" and due.what.startswith(REPEAT)
             if missed and not course.quiet:
                 outputs += self.engine.missed_repeat(due.at_us + round(OVERDUE_S * US))
@@ -287,6 +296,9 @@ class Room:
         if numeric.channel == "nibp_sys":
             self.dirty = True
             outputs += course.due.reading(numeric.at_us)
+            if course.session.phase == "EMERGENCY":
+                every_us = round(self.care.emergency.nibp_every_s * US)
+                outputs += course.emergency(max(now_us, numeric.at_us + every_us))
         if course.session.dose_us is None:
             course.baseline.add(judged)
         heard = bed.pierces(now_us, judged, self.engine) if held else [judged]
@@ -325,7 +337,12 @@ class Room:
 
     def _scheduled_reading(self, now_us: int, course: Course) -> list[Output]:
         cuff = self.bed.cuff
-        if course.quiet or now_us < cuff.rest_until_us or cuff.measuring_us is not None:
+        if (
+            course.session.cuff_off
+            or course.quiet
+            or now_us < cuff.rest_until_us
+            or cuff.measuring_us is not None
+        ):
             return []
         owed = self.asking.new(course.due)
         device = self.device_that_can("start_nibp") if owed else None
@@ -356,6 +373,8 @@ class Room:
             return [self._results[command.id]]
         if not may(command.actor, command.kind):
             return [self._refuse(command, f"a {command.actor.role} may not {command.kind}")]
+        if command.kind not in acts.ACTS:
+            return [self._refuse(command, f"this station cannot {command.kind}; upgrade it")]
         session = self.session
         if session is not None and command.kind in acts.CONFIRMED:
             since = unseen(session, command, now_us)
@@ -376,9 +395,25 @@ class Room:
             self._results.pop(next(iter(self._results)))
         return result
 
+    def arrange(self, now_us: int, devices: Iterable[RoomDevice]) -> None:
+        """Other devices are here now. An alarm of one that has gone stays known, and ends."""
+        self.devices = {device.id: device for device in sorted(devices, key=_rank)}
+        self._rules = tuple(_for_devices(self.profile.rules, self.devices))
+        self.rules = {**self.rules, **{rule.id: rule for rule in self._rules}}
+        self._paces.clear()
+        for d in self.devices.values():
+            self._paces[d.id] = pace(d.period_s, self._slack_us, spot=d.spot)
+        session = self.session
+        self.engine.add(self._rules, self.desk.context(session) if session else Context())
+        self.bed.arrange(now_us, {d.id: d.channels for d in self.devices.values()})
+
     def new_engine(self, context: Context) -> Engine:
         """The alarms of a session that begins, or of none."""
         return Engine(self.id, self._rules, context, slack_us=self._slack_us, paces=self._paces)
+
+
+def _rank(device: RoomDevice) -> int:
+    return device.rank
 
 
 def _for_devices(rules: Iterable[Rule], devices: Iterable[str]) -> Iterable[Rule]:

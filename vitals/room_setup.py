@@ -6,21 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vitals.model import RoomDevice
+
+__all__ = ["ESCALATION_S", "RoomDevice", "RoomSetup", "device_of", "device_json"]
+
 ESCALATION_S = (30.0, 60.0, 120.0)
 """Steps of the escalation where the config names none, seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoomDevice:
-    """What a room needs to know of a device: its channels and what it can be asked to do."""
-
-    id: str
-    channels: tuple[str, ...]
-    can: frozenset[str] = frozenset()
-    spot: bool = False
-    """Speaks only when somebody measures."""
-    period_s: float = 1.0
-    """Longest time between two values of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +29,7 @@ class RoomSetup:
     def to_json(self) -> dict[str, Any]:
         """As the record keeps it."""
         return {
-            "devices": [
-                {
-                    "id": d.id,
-                    "channels": list(d.channels),
-                    "can": sorted(d.can),
-                    "spot": d.spot,
-                    "period_s": d.period_s,
-                }
-                for d in self.devices
-            ],
+            "devices": [device_json(device) for device in self.devices],
             "auto_nibp": self.auto_nibp,
             "slack_us": self.slack_us,
             "escalation_s": list(self.escalation_s),
@@ -58,17 +40,32 @@ class RoomSetup:
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> RoomSetup:
         """What `to_json` has said."""
-        devices = tuple(
-            RoomDevice(
-                d["id"],
-                tuple(d["channels"]),
-                frozenset(d["can"]),
-                d["spot"],
-                d.get("period_s", 1.0),
-            )
-            for d in kept["devices"]
-        )
+        devices = tuple(device_of(device) for device in kept["devices"])
         prefer = {channel: tuple(ids) for channel, ids in kept.get("prefer", {}).items()}
         steps = tuple(kept["escalation_s"])
         care = kept.get("care", "")
         return cls(devices, kept["auto_nibp"], kept["slack_us"], steps, prefer, care)
+
+
+def device_json(device: RoomDevice) -> dict[str, Any]:
+    """A device as the record keeps it."""
+    return {
+        "id": device.id,
+        "channels": list(device.channels),
+        "can": sorted(device.can),
+        "spot": device.spot,
+        "period_s": device.period_s,
+        "rank": device.rank,
+    }
+
+
+def device_of(kept: Mapping[str, Any]) -> RoomDevice:
+    """What `device_json` has said, of whichever version."""
+    return RoomDevice(
+        kept["id"],
+        tuple(kept["channels"]),
+        frozenset(kept["can"]),
+        kept["spot"],
+        kept.get("period_s", 1.0),
+        kept.get("rank", 0),
+    )

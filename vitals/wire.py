@@ -191,6 +191,7 @@ class SessionMsg(_Message, tag="session", kw_only=True):
     discharge: dict[str, dict[str, Any]] = {}
     signed: dict[str, Any] = {}
     emergency_us: int | None = None
+    cuff_off: bool = False
     moved_from: str = ""
     rev: int = 0
     last: dict[str, Any] = {}

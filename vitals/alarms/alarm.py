@@ -63,6 +63,8 @@ class RoomAlarm(AlarmMachine):
             self._limits(now_us)
             self._settle(now_us)
             self._speak(now_us, "dose given")
+        if phase_changed and self.alarm.signal == "off":
+            self._change(now_us, "emergency over", **HEARD)
         if phase_changed and self.alarm.rule_state == "off":
             self._switch_on(now_us, "phase changed")
         return self._take()
@@ -194,7 +196,7 @@ class RoomAlarm(AlarmMachine):
         for index, track in enumerate(self.tracks):
             track.restart(met=alarm.condition == "active" and index <= alarm.level)
         self._fact, self._last_us = None, None
-        self._calm, self._restored_us = False, now_us
+        self._calm, self._restored_us, self._sounds_us = False, now_us, now_us
         changes, self._changes = self._changes, []
         self._schedule()
         return changes

@@ -29,7 +29,8 @@ class Engine:
         slack_us: int = 0,
         paces: Mapping[str, Pace] | None = None,
     ) -> None:
-        self._paces = paces or {}
+        self._room, self._slack_us = room, slack_us
+        self._paces = {} if paces is None else paces
         self._alarms = {
             rule.id: RoomAlarm(room, rule, context, slack_us=slack_us) for rule in rules
         }
@@ -51,6 +52,14 @@ class Engine:
     def alarm(self, rule: str) -> Alarm:
         """The alarm of one rule, idle or not."""
         return self._alarms[rule].alarm
+
+    def add(self, rules: Iterable[Rule], context: Context) -> None:
+        """The technical rules of a device that has come; those it has already stay as they are."""
+        for rule in rules:
+            if rule.id not in self._alarms:
+                alarm = RoomAlarm(self._room, rule, context, slack_us=self._slack_us)
+                self._alarms[rule.id] = alarm
+                self._technical.append(alarm)
 
     # --- inputs -------------------------------------------------------------------------------
 

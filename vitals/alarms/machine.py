@@ -17,6 +17,8 @@ from vitals.model import US, Alarm, AlarmChange, Priority, Rule
 NEVER = 2**62
 RESOUND_S = {Priority.MEDIUM: 180.0, Priority.HIGH: 120.0}
 """An acknowledged alarm whose condition lasts sounds again after this."""
+ONCE_S = 5.0
+"""In an emergency everybody is there: what begins to sound does so once, for so long."""
 _SEEN: dict[str, Any] = {"acked_by": "", "acked_us": None}
 HEARD: dict[str, Any] = {"signal": "on", "signal_until_us": None}
 
@@ -45,6 +47,7 @@ class AlarmMachine:
         self._edge: float | None = None
         self._calm = True
         self._restored_us = 0
+        self._sounds_us = 0
         self._limits(0)
 
     # --- the state machine ----------------------------------------------------------------
@@ -91,6 +94,8 @@ class AlarmMachine:
                 self._switch_on(at_us, "rule on again")
             if self._resound() == at_us:
                 self._raise(at_us, "sounds again")
+            if self._once_end() == at_us:
+                self._change(at_us, "sounded once", signal="off")
             if self._escalation() == at_us:
                 self._change(at_us, "escalated", escalated=self.alarm.escalated + 1)
             self._schedule()
@@ -105,8 +110,12 @@ class AlarmMachine:
         alarm = self.alarm
         if alarm.condition != "idle" or alarm.rule_state != "enabled":
             for at_us in (
-                self._pause_end(), self._rule_end(), self._resound(), self._escalation()
-            ):  # fmt: skip
+                self._pause_end(),
+                self._rule_end(),
+                self._resound(),
+                self._once_end(),
+                self._escalation(),
+            ):
                 if at_us is not None and at_us < next_us:
                     next_us = at_us
         self.next_us = next_us
@@ -129,6 +138,12 @@ class AlarmMachine:
         ):
             return None
         return alarm.acked_us + round(resound_s * US)
+
+    def _once_end(self) -> int | None:
+        """When it has sounded for long enough in an emergency."""
+        if self._context.phase != "EMERGENCY" or not self.alarm.sounding:
+            return None
+        return self._sounds_us + round(ONCE_S * US)
 
     def _escalation(self) -> int | None:
         """When the next step of the escalation is due (rule 7)."""
@@ -340,6 +355,8 @@ class AlarmMachine:
     def _change(self, at_us: int, cause: str, actor: str = "", **fields: Any) -> None:
         before = self.alarm
         self.alarm = replace(before, **fields)
+        if self.alarm.sounding and not before.sounding:
+            self._sounds_us = at_us
         limit = self.alarm.limit if self.alarm.level >= 0 else before.limit
         self._changes.append(
             AlarmChange(at_us, before, self.alarm, self._value, limit, cause, actor)

@@ -17,6 +17,7 @@ HELD = ("spo2", "pr")
 """What an inflated cuff on the oximeter's arm takes away."""
 LOSS_US = 2 * US
 """A missing value is looked into after this; no delay of a profile is shorter."""
+MOVED = "the monitor was moved to another room"
 _NEVER = 2**62
 
 
@@ -37,9 +38,9 @@ class Bed:
         paces: Mapping[str, Pace],
         prefer: Mapping[str, tuple[str, ...]],
     ) -> None:
-        self._devices = devices
+        self._devices = dict(devices)
         self._paces = paces
-        self._spot = frozenset(device for device, pace in paces.items() if pace.spot)
+        self._spot: frozenset[str] = frozenset()
         self._prefer = prefer
         self._slack_us = slack_us
         self.sources = self.unheard()
@@ -49,19 +50,45 @@ class Bed:
         self.notices: dict[tuple[str, str], Notice] = {}
         self._gate = CuffGate()
         self._low: list[Numeric] = []
-        self._watched = any(
-            "spo2" in channels for device, channels in devices.items() if device not in self._spot
-        )
+        self._watched = self._gives_pulse = False
         self._seen_us = _NEVER
         self._awaited_us = 0
         self._explained_us: dict[str, int] = {}
         self._unattended_us: int | None = None
-        self._gives_pulse = any(
-            channel in channels
-            for device, channels in devices.items()
+        self._look()
+
+    def _look(self) -> None:
+        """What the devices can give; in a session nothing ends what somebody is watched for."""
+        self._spot = frozenset(device for device, pace in self._paces.items() if pace.spot)
+        given = {
+            channel
+            for device, channels in self._devices.items()
             if device not in self._spot
-            for channel in PULSES
-        )
+            for channel in channels
+        }
+        self._watched = self._watched or "spo2" in given
+        self._gives_pulse = self._gives_pulse or not given.isdisjoint(PULSES)
+
+    def arrange(self, now_us: int, devices: Mapping[str, tuple[str, ...]]) -> None:
+        """A device has come or gone; the most trusted first, the paces know it already."""
+        watched = self._watched
+        self._devices.clear()
+        self._devices.update(devices)
+        self._look()
+        if self._watched and not watched and self._seen_us != _NEVER:
+            self.await_from(now_us)
+
+    def forget(self, now_us: int, device: str) -> bool:
+        """A device was moved away; True if a blood pressure failed by it."""
+        for known in (self.links, self.link_since_us, self._explained_us):
+            known.pop(device, None)
+        self.notices = {key: said for key, said in self.notices.items() if key[0] != device}
+        self.sources.forget(device)
+        self._gate.close(now_us)
+        if not self.cuff.measures(device):
+            return False
+        self._fail(now_us, Notice(device, now_us, "nibp_failed", True, MOVED))
+        return True
 
     def unheard(self) -> Sources:
         """The sources of this bed, as if none had spoken yet."""
@@ -77,6 +104,8 @@ class Bed:
 
     def begin(self, now_us: int) -> None:
         """A session begins: another patient, of whom nothing has been measured yet."""
+        self._watched = self._gives_pulse = False
+        self._look()
         self.sources = self.unheard()
         self.cuff.begin()
         self._gate, self._low = CuffGate(), []

@@ -55,6 +55,13 @@ class Restored:
                 self._streams_us.pop(body.device, None)
         self._confirm(body, now_us, sources)
 
+    def forget(self, device: str) -> None:
+        """A device was moved away: nothing will be heard of it here."""
+        gone = [rule for rule in self._facts if rule.endswith(f":{device}")]
+        for rule in gone:
+            del self._facts[rule]
+        self._streams_us.pop(device, None)
+
     def next_us(self, sources: Sources) -> int | None:
         """When something is known by time alone, because a device has streamed for long enough."""
         waits = [

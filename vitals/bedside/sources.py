@@ -59,7 +59,7 @@ class Sources:
     ) -> None:
         self._devices = devices
         self._prefer = prefer or {}
-        self._paces = paces or {}
+        self._paces = {} if paces is None else paces
         self._source: dict[str, tuple[str, int]] = {}
         self._last: dict[str, Last] = {}
         self._recent: dict[str, deque[tuple[int, float]]] = {}
@@ -86,6 +86,14 @@ class Sources:
         able = [device for device, channels in self._devices.items() if channel in channels]
         first = [device for device in self._prefer.get(channel, ()) if device in able]
         return first + [device for device in able if device not in first]
+
+    def forget(self, device: str) -> None:
+        """A device was moved away: it speaks for nothing here, and what it said stays said."""
+        self._source = {c: source for c, source in self._source.items() if source[0] != device}
+        for known in (self._cuff_pr, self._cuffed, self._compared):
+            known.pop(device, None)
+        self._differ_us, self._cuff_differs = None, 0
+        self.version += 1
 
     def gives(self, channel: str) -> bool:
         """Whether any device here can give the channel."""

@@ -36,6 +36,7 @@ from vitals.model.measured import (
 from vitals.model.session import (
     Actor,
     Audience,
+    Bind,
     Command,
     Dose,
     DoseKind,
@@ -47,10 +48,12 @@ from vitals.model.session import (
     Output,
     Result,
     Resume,
+    RoomDevice,
     Session,
     SessionChange,
     StoreState,
     Tick,
+    Unbind,
 )
 
 __all__ = [
@@ -59,6 +62,7 @@ __all__ = [
     "Alarm",
     "AlarmChange",
     "Audience",
+    "Bind",
     "Channel",
     "Chunk",
     "Command",
@@ -83,6 +87,7 @@ __all__ = [
     "Request",
     "Result",
     "Resume",
+    "RoomDevice",
     "Rule",
     "RuleState",
     "Session",
@@ -93,5 +98,6 @@ __all__ = [
     "StopNibp",
     "StoreState",
     "Tick",
+    "Unbind",
     "Waveform",
 ]

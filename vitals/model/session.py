@@ -80,6 +80,7 @@ class Session:
         discharge: criterion -> `met`, `by`, `at_us`, `reason` of an override.
         signed: who signed the discharge: `by`, `role`, `at_us`; {} = nobody.
         emergency_us: since when it is an emergency; None = it is none.
+        cuff_off: in an emergency, whether nobody wants the cuff to measure by itself.
         moved_from: the room it came from.
         rev: counts what people have changed; the page says which it has seen.
         last: the newest of these changes: `by`, `what`, `at_us`.
@@ -113,6 +114,7 @@ class Session:
     discharge: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     signed: Mapping[str, Any] = field(default_factory=dict)
     emergency_us: int | None = None
+    cuff_off: bool = False
     moved_from: str = ""
     rev: int = 0
     last: Mapping[str, Any] = field(default_factory=dict)
@@ -199,12 +201,54 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomDevice:
+    """What a room needs to know of a device: its channels and what it can be asked to do."""
+
+    id: str
+    channels: tuple[str, ...]
+    can: frozenset[str] = frozenset()
+    spot: bool = False
+    """Speaks only when somebody measures."""
+    period_s: float = 1.0
+    """Longest time between two values of a stream."""
+    rank: int = 0
+    """Its place among the devices of the room, the most trusted first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A device is in this room from now on: somebody has moved it here."""
+
+    at_us: int
+    device: RoomDevice
+
+
+@dataclass(frozen=True, slots=True)
+class Unbind:
+    """A device is in this room no longer: somebody has moved it away."""
+
+    at_us: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """What a room is folded over. `seq` is the station's own, stored with what is recorded."""
 
     seq: int
     at_us: int
-    body: Numeric | Notice | Link | Command | StoreState | Audience | Tick | Resume
+    body: (
+        Numeric
+        | Notice
+        | Link
+        | Command
+        | StoreState
+        | Audience
+        | Tick
+        | Resume
+        | Bind
+        | Unbind
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,14 @@ def text(command: Command, key: str, *, needed: str = "") -> str:
     return value
 
 
+def moment(session: Session, command: Command, now_us: int) -> int:
+    """When something happened: `at_us`, now where it is not given."""
+    at_us = command.args.get("at_us", now_us)
+    if type(at_us) is not int or not session.started_us <= at_us <= now_us:
+        raise Refused("that cannot be in the future or before the session began")
+    return at_us
+
+
 def flag(command: Command, key: str) -> bool:
     """A yes or no."""
     value = command.args.get(key, False)

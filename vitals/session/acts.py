@@ -22,7 +22,7 @@ from vitals.model import (
     StartNibp,
     StopNibp,
 )
-from vitals.session import monitoring
+from vitals.session import dosing, emergency, monitoring
 from vitals.session.act import Refused, open_session, text
 from vitals.session.act import rule as rule_of
 
@@ -76,16 +76,6 @@ def _close_session(room: Room, now_us: int, command: Command) -> list[Output]:
     room.desk.ended()
     body = {"reason": reason} if reason else {}
     return [*changes, SessionChange(now_us, ended, "closed", command.actor.name, body)]
-
-
-def _dose(room: Room, now_us: int, command: Command) -> list[Output]:
-    session = open_session(room)
-    if session.dose_us is not None:
-        raise Refused("the dose is already marked; add a note for anything further")
-    at_us = command.args.get("at_us", now_us)
-    if type(at_us) is not int or not session.started_us <= at_us <= now_us:
-        raise Refused("the dose cannot be in the future or before the session began")
-    return room.desk.dosed(at_us, now_us, command.actor.name)
 
 
 def _mark(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -149,12 +139,13 @@ CONFIRMED = frozenset(
 ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "open_session": _open_session,
     "close_session": _close_session,
-    "dose": _dose,
     "mark": _mark,
     "acknowledge": _acknowledge,
     "pause_audio": _pause_audio,
     "resume_audio": _resume_audio,
     "start_nibp": _start_nibp,
     "stop_nibp": _stop_nibp,
+    **dosing.ACTS,
+    **emergency.ACTS,
     **monitoring.ACTS,
 }

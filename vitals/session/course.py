@@ -13,11 +13,13 @@ from vitals.model import US, Due, Numeric, Priority, Resume, Session
 from vitals.session import schedule
 from vitals.session.baseline import Baseline
 from vitals.session.care import Care
-from vitals.session.due import REPEAT, DueList
+from vitals.session.due import EMERGENCY, REPEAT, DueList
 from vitals.session.off_monitor import BackOnMonitor
-from vitals.session.phases import later
+from vitals.session.phases import BY_TIME, later
 from vitals.session.repeats import Repeats
 
+MERGED_S = 300.0
+"""A booster owes no reading so near to another one."""
 HALF_US = 5 * US
 """A systolic or diastolic pressure that stays alone for so long is all there is."""
 
@@ -77,6 +79,45 @@ class Course:
         for at_us in readings_us:
             changed += self.due.reading(at_us) if at_us >= dose_us else []
         return changed
+
+    def redosed(self, dose_us: int, now_us: int) -> tuple[Session, list[Due]]:
+        """The first dose was given at another time than marked: its clocks move.
+
+        What is done, missed or skipped stays; the baseline stays as it was frozen.
+        """
+        session = replace(self.session, dose_us=dose_us)
+        ends = session.infusion_end_us
+        planned = schedule.after_dose(session.room, self.route, dose_us, ends)
+        moved = self.due.move_open(planned)
+        by_time, next_us = schedule.phase(self.route, dose_us, now_us)
+        if session.phase in BY_TIME:
+            session, self.phase_end_us = replace(session, phase=by_time), next_us
+        return session, [*moved, *self.due.advance(now_us)]
+
+    def infusion_ended(self, end_us: int) -> list[Due]:
+        """Readings are dense to 20 min after the infusion's real end, then every 15 min."""
+        session = self.session
+        if session.dose_us is None:
+            return []
+        planned = schedule.after_dose(session.room, self.route, session.dose_us, end_us)
+        keep = [item.what for item in planned]
+        return [*self.due.skip_open("nibp+", keep), *self.due.add(planned)]
+
+    def boosted(self, n: int, at_us: int) -> list[Due]:
+        """A booster's own readings, where none is owed within 5 min of them."""
+        room = self.session.room
+        near_us = round(MERGED_S * US)
+        owed = [item.at_us for item in self.due if item.state in ("coming", "due", "overdue")]
+        new = schedule.after_booster(room, self.route, n, at_us)
+        return self.due.add(
+            item for item in new if all(abs(item.at_us - each) > near_us for each in owed)
+        )
+
+    def emergency(self, now_us: int) -> list[Due]:
+        """The next reading of an emergency is owed now."""
+        count = sum(item.what.startswith(EMERGENCY) for item in self.due)
+        what = f"{EMERGENCY}{count + 1}"
+        return self.due.add([Due(self.session.room, what, now_us, label="Emergency BP")])
 
     def next_phase(self, at_us: int) -> Session | None:
         """The session in the phase that begins by itself at `at_us`."""
@@ -148,7 +189,8 @@ class Course:
         self.resumed_us = now_us
         if session.dose_us is not None:
             self.marked_us = session.dose_us
-            self.due.add(schedule.after_dose(session.room, self.route, session.dose_us))
+            ends = session.infusion_end_us
+            self.due.add(schedule.after_dose(session.room, self.route, session.dose_us, ends))
             self.due.drop_open("nibp-baseline")
             by_time = schedule.phase(self.route, session.dose_us, now_us)[0]
             name = later(session.phase, by_time)

@@ -6,7 +6,7 @@ were still open are missed, never silently dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from vitals.model import US, Due, DueState
@@ -20,7 +20,11 @@ BASELINE = ("nibp-baseline-1", "nibp-baseline-2")
 BASELINE_APART_S = 300.0
 OVERDUE_S = 120.0
 REPEAT = "nibp-repeat-"
-"""Readings that are taken again because one was out: any reading pays for them."""
+"""Readings that are taken again because one was out."""
+EMERGENCY = "nibp-emergency-"
+"""Readings of an emergency."""
+PAID_BY_ANY = (REPEAT, EMERGENCY)
+"""Any reading pays for these, however early."""
 _NEVER = 2**62
 _OPEN = ("coming", "due", "overdue")
 
@@ -44,8 +48,7 @@ class DueList:
 
     def restore(self, items: Iterable[Due]) -> None:
         """Takes over recorded states after a restart."""
-        known = (i for i in items if i.what in self.items or i.what.startswith(REPEAT))
-        self.items.update({item.what: item for item in known})
+        self.items.update({item.what: item for item in items})
         self._next_us = 0
 
     def advance(self, now_us: int) -> list[Due]:
@@ -73,8 +76,8 @@ class DueList:
 
     def reading(self, at_us: int) -> list[Due]:
         """A valid blood pressure was taken; returns what is now done or missed."""
-        repeats = [item for item in self._open() if item.what.startswith(REPEAT)]
-        done = [self._set(replace(item, state="done", done_us=at_us)) for item in repeats]
+        any_pays = [item for item in self._open() if item.what.startswith(PAID_BY_ANY)]
+        done = [self._set(replace(item, state="done", done_us=at_us)) for item in any_pays]
         return done + self._scheduled(at_us)
 
     def _scheduled(self, at_us: int) -> list[Due]:
@@ -107,6 +110,20 @@ class DueList:
         """Ends what is still owed of one kind (the baseline at the dose)."""
         gone = [item for item in self._open() if item.what.startswith(prefix)]
         return [self._set(replace(item, state="missed")) for item in gone]
+
+    def skip_open(self, prefix: str, but: Collection[str] = ()) -> list[Due]:
+        """Ends what is owed no longer of one kind, because the plan is another one."""
+        gone = [i for i in self._open() if i.what.startswith(prefix) and i.what not in but]
+        return [self._set(replace(item, state="skipped")) for item in gone]
+
+    def move_open(self, items: Iterable[Due]) -> list[Due]:
+        """Gives what is still owed another time: the clock it counts from was corrected."""
+        changed = []
+        for new in items:
+            known = self.items.get(new.what)
+            if known is not None and known.state in _OPEN and known.at_us != new.at_us:
+                changed.append(self._set(replace(known, at_us=new.at_us, state="coming")))
+        return changed
 
     def _open(self) -> list[Due]:
         return [item for item in self.items.values() if item.state in _OPEN]
