@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "what-if": ("vitals.what_if_command:what_if", "Re-run recorded sessions under other limits."),
     "scan": ("devices.cli_commands:scan", "Find out which monitor is on which port."),
     "doctor": ("devices.cli_commands:doctor", "Check this computer, its ports and a config."),
+    "user": ("dashboard.people_commands:user", "Accounts: add, list, change, disable people."),
+    "tls": ("dashboard.tls_commands:tls", "Make a certificate for pages on other computers."),
     "drivers": ("devices.cli_commands:drivers", "List the monitors that can be connected."),
     "check-config": ("devices.cli_commands:check_config", "Check a config and show what it means."),
     "simulate": ("simulators.cli_commands:simulate", "Run one simulated monitor."),

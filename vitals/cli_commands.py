@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from vitals.export import FORMATS
 
 if TYPE_CHECKING:
     from vitals.store.reader import Reader
@@ -23,7 +24,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 @click.group()
 def sessions() -> None:
-    """List, show, open, close, verify sessions."""
+    """List, show, open, close, export, verify sessions."""
 
 
 def of_a_record(command: _Command) -> _Command:
@@ -143,6 +144,37 @@ def show(session: str, store: Path | None, config: Path | None, as_json: bool) -
 
 
 @sessions.command()
+@click.argument("session")
+@click.option(
+    "--format",
+    "form",
+    required=True,
+    type=click.Choice(tuple(FORMATS)),
+    help="; ".join(f"{name}: {form.about}" for name, form in FORMATS.items()),
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A file; of csv and parquet a folder, or a name that ends in .zip.",
+)
+@click.option("--names", is_flag=True, help="People by name, not by role and number.")
+@click.option("--config", type=click.Path(path_type=Path), help="Use the record it names.")
+@click.option("--store", type=click.Path(path_type=Path), help="The record [default: vitals.db].")
+def export(
+    session: str, form: str, out: Path, names: bool, store: Path | None, config: Path | None
+) -> None:
+    """Write one SESSION (the first letters of its id will do) as files for other programs."""
+    from vitals.export.command import export_session
+    from vitals.store.reader import Reader
+
+    reader = Reader(record_path(store, config))
+    record = find_session(reader, session)
+    for line in export_session(reader, record, form, out, names=names):
+        click.echo(line)
+
+
+@sessions.command()
 @click.option("--head", default="", help="A head seen earlier; it must still be in the chain.")
 @of_a_record
 def verify(head: str, store: Path | None, config: Path | None, as_json: bool) -> None:
@@ -219,19 +251,9 @@ def _time(at_us: int | None, tz: str) -> str:
     """In the session's own zone (`Europe/Berlin` or `+0100`) where it is known, else UTC."""
     if at_us is None:
         return "-"
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
-    return f"{at.astimezone(_zone(tz)):%Y-%m-%d %H:%M:%S %Z}"
+    from vitals.export.times import moment, zone
 
-
-def _zone(tz: str) -> tzinfo:
-    from zoneinfo import ZoneInfo
-
-    try:
-        if tz.startswith(("+", "-")):
-            return datetime.strptime(tz, "%z").tzinfo or UTC
-        return ZoneInfo(tz) if tz else UTC
-    except (OSError, ValueError, LookupError):
-        return UTC  # this computer does not know the zone; the time says UTC
+    return f"{moment(at_us, zone(tz)):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _number(value: float | None) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vitals import escalation
+from vitals import escalation, people_file
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 
@@ -100,6 +100,16 @@ class WebConfig(_Table):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8050, ge=1, le=65535, strict=True)
+    lock_s: float = Field(default=600, ge=10, le=86_400, strict=True)
+    """A screen that nobody has touched for so long is locked (where there are accounts)."""
+    tls_cert: Path | None = None
+    """Certificate, with any that stand between it and the authority's, as PEM."""
+    tls_key: Path | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the pages are served over TLS."""
+        return self.tls_cert is not None
 
 
 class Config(_Table):
@@ -160,7 +170,14 @@ def parse(text: str, *, path: Path) -> Config:
         step.model_copy(update={"command": _program_from(base, step.command)})
         for step in config.escalation
     ]
-    return config.model_copy(update={"station": station, "escalation": steps})
+    web = config.web.model_copy(
+        update={
+            key: base / file
+            for key in ("tls_cert", "tls_key")
+            if (file := getattr(config.web, key)) is not None
+        }
+    )
+    return config.model_copy(update={"station": station, "web": web, "escalation": steps})
 
 
 def _program_from(base: Path, command: list[str]) -> list[str]:
@@ -186,19 +203,54 @@ def check_store(config: Config, path: Path) -> None:
         raise ConfigError(f"station.store: {why_not}", path=path, key="station.store")
 
 
-def check_host(host: str, *, path: Path | str) -> None:
-    """Refuses to serve pages that other computers can reach; `path` is where the host is from.
+def check_host(
+    host: str, *, path: Path | str, tls: bool = False, accounts: bool = False
+) -> None:
+    """Refuses to serve pages that other computers can reach without accounts and TLS.
+
+    Args:
+        host: the address to listen on.
+        path: where the host is from.
+        tls: whether there is a certificate.
+        accounts: whether anybody has to sign in.
 
     Raises:
-        ConfigError: the host is not this computer.
+        ConfigError: the host is not this computer, and something is missing.
     """
-    if not _is_loopback(host):
-        raise ConfigError(
-            f"web.host: {host!r} is reachable from other computers, which needs accounts and "
-            "TLS; this version has neither, so use 127.0.0.1",
-            path=path,
-            key="web.host",
-        )
+    if is_loopback(host) or (tls and accounts):
+        return
+    missing = []
+    if not accounts:
+        missing.append("an account (`vitals user add NAME --role nurse`)")
+    if not tls:
+        missing.append("a certificate (`vitals tls init`, then web.tls_cert and web.tls_key)")
+    raise ConfigError(
+        f"web.host: {host!r} is reachable from other computers, which needs accounts and TLS; "
+        f"make {' and '.join(missing)}, or use 127.0.0.1",
+        path=path,
+        key="web.host",
+    )
+
+
+def check_access(config: Config, path: Path | str) -> None:
+    """Looks whether the pages may be served as the config says; `path` is the config file.
+
+    Raises:
+        ConfigError: others could reach them without accounts, or a file of TLS is not there.
+        PeopleError: the accounts cannot be read.
+    """
+    for key in ("tls_cert", "tls_key"):
+        file: Path | None = getattr(config.web, key)
+        if file is not None and not file.is_file():
+            raise ConfigError(
+                f"web.{key}: there is no file {file}; make one with `vitals tls init`, or correct "
+                "the path",
+                path=path,
+                key=f"web.{key}",
+            )
+    if not is_loopback(config.web.host):
+        accounts = people_file.any_enabled(people_file.path_of(config.station.store))
+        check_host(config.web.host, path=path, tls=config.web.secure, accounts=accounts)
 
 
 def _check(config: Config, path: Path) -> None:
@@ -208,7 +260,10 @@ def _check(config: Config, path: Path) -> None:
     station = config.station
     if station.speed != 1.0 and station.mode == "real":
         refuse("station.speed", "only a demo or test station may run faster")
-    check_host(config.web.host, path=path)
+    if (config.web.tls_cert is None) != (config.web.tls_key is None):
+        refuse("web.tls_cert", "a certificate and its key go together; name both, or neither")
+    # Whether there are accounts is for `check_access`: this is about the text alone.
+    check_host(config.web.host, path=path, tls=config.web.secure, accounts=config.web.secure)
     why = escalation.bad_command(station.alarm_command)
     if why:
         refuse("station.alarm_command", why)
@@ -254,7 +309,8 @@ def _look(label: str) -> str:
     return " ".join(label.split()).casefold()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this computer can reach an address."""
     if host == "localhost":
         return True
     try:

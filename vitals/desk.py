@@ -10,7 +10,7 @@ from vitals.alarms.engine import Engine
 from vitals.alarms.limits import Context
 from vitals.alarms.technical import Fact
 from vitals.bedside.restored import Restored
-from vitals.model import US, Dose, Due, Output, Resume, RoomDevice, Session, SessionChange
+from vitals.model import US, Dose, Due, Numeric, Output, Resume, RoomDevice, Session, SessionChange
 from vitals.session.asking import Asking
 from vitals.session.course import Course
 from vitals.session.due import EMERGENCY
@@ -115,12 +115,40 @@ class Desk:
         seen = self._room.engine.acknowledge_all(now_us, actor) if name == "EMERGENCY" else []
         return [*seen, *self.change(now_us, session, "phase", actor, body), *due]
 
-    def symptom(self, fact: Fact | None) -> None:
-        """A symptom that was reported, beside those that nobody has seen to; None = seen to."""
-        was = self.course.symptom
-        if fact is not None and was is not None:
-            fact = replace(fact, since_us=was.since_us, text=f"{was.text}; {fact.text}")
-        self.course.symptom = fact
+    def report(self, rule: str, now_us: int, words: str, actor: str) -> None:
+        """Somebody reports something, beside what nobody has seen to yet."""
+        was = self.course.reported.get(rule)
+        since_us = now_us if was is None else was.since_us
+        if was is not None:
+            words = words if words in was.text else f"{was.text}; {words}"
+        self.course.reported[rule] = Fact(rule, since_us, words, by=actor)
+
+    def seen_to(self, rule: str) -> None:
+        """Somebody has seen to what was reported."""
+        self.course.reported.pop(rule, None)
+
+    def entered(self, now_us: int, entered: list[Numeric], actor: str) -> list[Output]:
+        """Values that a person has taken: they pay what is owed, and the newest are judged."""
+        room, course = self._room, self.course
+        outputs: list[Output] = list(entered)
+        for numeric in entered:
+            counts = room.bed.enter(now_us, numeric)
+            if numeric.channel == "nibp_sys":
+                outputs += room.pressure_taken(now_us, numeric, course)
+            if course.session.dose_us is None:
+                course.baseline.add(numeric)
+            if counts:
+                outputs += room.engine.sample(now_us, numeric, by=actor)
+            pressure = course.pressure(numeric)
+            if pressure is not None:
+                outputs += room.repeat(course, *pressure)
+        room.dirty = True
+        return outputs
+
+    def not_taken(self, changed: list[Due]) -> list[Output]:
+        """Readings that nobody will take, for a reason."""
+        self._room.dirty = True
+        return list(self.course.due.put(changed))
 
     def off_monitor(self) -> None:
         """The patient is being taken off, or stays off for longer."""
@@ -165,9 +193,12 @@ class Desk:
         course.resume(now_us, resume)
         sources = self._room.bed.unheard()
         for numeric in sorted(resume.measured, key=lambda each: each.at_us):
-            judged = sources.take(numeric.at_us, numeric)
+            by_hand = not numeric.device
+            judged = numeric if by_hand else sources.take(numeric.at_us, numeric)
             if judged is not None:
                 course.baseline.add(judged)
+        for numeric in sorted(resume.latest, key=lambda each: each.at_us):
+            self._room.bed.sources.enter(numeric.at_us, numeric)
         changes += self._room.engine.retune(now_us, self.context(course.session))
         self._room.bed.resume(now_us, resume.alarms, round(RESUMED_S * US))
         self._room.restored = Restored(resume.alarms, self._room.rules)

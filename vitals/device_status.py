@@ -25,8 +25,10 @@ _LEVEL = re.compile(r"\d+(?:[.,]\d+)?\s?(?:%|m?V\b)")
 class DeviceStatuses:
     """Compares what the keepers know with what was told before."""
 
-    def __init__(self, keepers: Mapping[str, Keeper]) -> None:
+    def __init__(self, keepers: Mapping[str, Keeper], strangers: Mapping[str, str]) -> None:
+        """`strangers`: see `vitals.claims.Claims`."""
         self._keepers = keepers
+        self._strangers = strangers
         self._battery: dict[str, str] = {}
         self._told: dict[str, wire.DeviceStatusMsg] = {}
 
@@ -54,6 +56,7 @@ class DeviceStatuses:
                 reconnects=known.reconnects,
                 battery=self._battery.get(device),
                 signal=known.signal,
+                stranger=self._strangers.get(device, ""),
             )
             if message != self._told.get(device):
                 self._told[device] = message

@@ -61,23 +61,35 @@ class Hub:
         for box in self._boxes:
             if is_wave and box.rooms_with_waves is not None and room not in box.rooms_with_waves:
                 continue
+            if room and box.rooms is not None and room not in box.rooms:
+                continue
             if started:
                 box.forget(room, "due", "mark")
             if other:
                 box.forget_readings(room)
             box.put(key, data)
 
-    def subscribe(self, rooms_with_waves: frozenset[str] | None = None) -> Mailbox:
+    def subscribe(
+        self,
+        rooms_with_waves: frozenset[str] | None = None,
+        rooms: frozenset[str] | None = None,
+    ) -> Mailbox:
         """A mailbox that begins with a snapshot and then misses nothing.
 
         Args:
             rooms_with_waves: rooms whose waveforms are wanted, None for all.
+            rooms: rooms that the reader may see at all, None for all.
         """
         # No await between the snapshot and the registration: nothing is lost or sent twice.
-        box = Mailbox(rooms_with_waves)
-        box.restart(wire.encode(self.snapshot()))
+        box = Mailbox(rooms_with_waves, rooms)
+        box.restart(wire.encode(self.snapshot(rooms)))
         self._boxes.add(box)
         return box
+
+    def show(self, box: Mailbox, rooms: frozenset[str] | None) -> None:
+        """Lets a reader see other rooms from now on, beginning with a new snapshot."""
+        box.rooms = rooms
+        box.restart(wire.encode(self.snapshot(rooms)))
 
     def unsubscribe(self, box: Mailbox) -> None:
         """Ends a subscription; harmless when it has ended already."""
@@ -89,13 +101,17 @@ class Hub:
         """How many mailboxes are filled."""
         return len(self._boxes)
 
-    def snapshot(self) -> wire.Snapshot:
-        """The present state of everything."""
+    def snapshot(self, rooms: frozenset[str] | None = None) -> wire.Snapshot:
+        """The present state of everything, or of these rooms alone."""
         return wire.Snapshot(
             seq=self._seq,
             link=self.link,
             beat=self._beat,
-            rooms=[room.message() for room in self._rooms.values()],
+            rooms=[
+                room.message()
+                for name, room in self._rooms.items()
+                if rooms is None or name in rooms
+            ],
         )
 
     def reset(self, snapshot: wire.Snapshot, raw: bytes | None = None) -> None:
@@ -107,7 +123,7 @@ class Hub:
         data = wire.encode(snapshot) if raw is None else raw
         state = wire.encode(wire.LinkState(state=snapshot.link))
         for box in self._boxes:
-            box.restart(data)
+            box.restart(data if box.rooms is None else wire.encode(self.snapshot(box.rooms)))
             box.put(("feed", ""), state)
 
     def configure(self, rooms: list[wire.RoomMsg]) -> None:
@@ -147,6 +163,7 @@ _KEYS: dict[type, Callable[[Hub, Any], Key]] = {
     wire.NoticeMsg: lambda _, m: ("notice", m.room, m.device, m.code),
     wire.LinkMsg: lambda _, m: ("link", m.room, m.device),
     wire.DeviceStatusMsg: lambda _, m: ("device", m.room, m.device),
+    wire.IdentifyMsg: lambda _, m: ("identify", m.room, m.device),
     wire.AlarmMsg: lambda _, m: ("alarm", m.room, m.rule),
     wire.DueMsg: lambda _, m: ("due", m.room, m.what),
     wire.SessionMsg: lambda _, m: ("session", m.room),

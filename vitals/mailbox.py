@@ -23,6 +23,7 @@ CAPS: dict[str, int | None] = {
     "session": 1000,
     "link": 1000,
     "device": 1000,
+    "identify": 100,
     "notice": 1000,
     "numeric": 1000,
     "due": 1000,
@@ -30,6 +31,7 @@ CAPS: dict[str, int | None] = {
     "wave": 1000,
     "mark": 500,
     "result": 500,
+    "who": 1,
 }
 """Most messages of a kind that wait; beyond it the oldest of that kind goes.
 
@@ -45,13 +47,19 @@ class Mailbox:
 
     Attributes:
         rooms_with_waves: rooms whose waveforms the reader wants, None for all; may be changed.
+        rooms: rooms that the reader may see at all, None for all; see `Hub.show`.
         dropped: messages that were replaced or fell out unread.
     """
 
-    __slots__ = ("_counts", "_items", "_ready", "_timer", "dropped", "rooms_with_waves")
+    __slots__ = ("_counts", "_items", "_ready", "_timer", "dropped", "rooms", "rooms_with_waves")
 
-    def __init__(self, rooms_with_waves: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        rooms_with_waves: frozenset[str] | None = None,
+        rooms: frozenset[str] | None = None,
+    ) -> None:
         self.rooms_with_waves = rooms_with_waves
+        self.rooms = rooms
         self.dropped = 0
         self._items: dict[Key, bytes] = {}
         self._counts = dict.fromkeys(CAPS, 0)
@@ -86,8 +94,11 @@ class Mailbox:
         self.put(("result", "", result.id), wire.encode(result))
 
     def restart(self, snapshot: bytes) -> None:
-        """Replaces all that waits by a snapshot of the present; answers to commands stay."""
-        for key in [key for key in self._items if key[0] != "result"]:
+        """Replaces all that waits by a snapshot of the present.
+
+        What concerns this reader alone stays: answers to commands, who is at the page.
+        """
+        for key in [key for key in self._items if key[0] not in ("result", "who")]:
             self._drop(key)
         self._items = {("snapshot", ""): snapshot, **self._items}
         self._counts["snapshot"] = 1

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vitals.config import Config
+from vitals.config import Config, check_access
 from vitals.errors import ConfigError
 from vitals.supervisor import vitals_argv
 
@@ -21,12 +21,14 @@ def check(config: Config, path: Path) -> None:
 
     Raises:
         ConfigError: the station or the pages would refuse to start with it.
+        PeopleError: the accounts cannot be read.
     """
     done = subprocess.run(  # noqa: S603 (this program)
         vitals_argv("check-config", str(path)), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise ConfigError(done.stderr.strip().removeprefix("vitals: "))
+    check_access(config, path)
     _check_port(config.web.host, config.web.port, path)
 
 

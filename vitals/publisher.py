@@ -15,6 +15,7 @@ from vitals.model import (
     DeviceRequest,
     Due,
     Event,
+    Flag,
     Mode,
     Numeric,
     Output,
@@ -83,6 +84,10 @@ class Publisher:
                     if output.kind in MARKS:
                         text = str(output.body.get("text", ""))
                         self.mark(room, output.at_us, output.kind, text)
+                case Numeric():
+                    if session is not None:
+                        self._record.numeric(session, seq, output)
+                    self.numeric(room, seq, output)
                 case DeviceRequest(command_id=""):
                     self.on_request(room, seq, output)
                 case _:
@@ -98,7 +103,7 @@ class Publisher:
         """Puts a value on the pages, with how long it counts as current."""
         period_s = self._periods_s.get(numeric.device, 1.0)
         device = room.devices.get(numeric.device)
-        spot = device is not None and device.spot
+        spot = Flag.MANUAL in numeric.flags or (device is not None and device.spot)
         fresh_s, gone_s = freshness(numeric, period_s, room.due, self._slack_s, spot=spot)
         self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
 
@@ -111,7 +116,7 @@ class Publisher:
     def _session(self, room: Room, seq: int, change: SessionChange) -> None:
         gaps = self.gaps.get(room.id, []) if change.session.resumed else []
         gap = gaps[-1] if change.cause == "resumed" and gaps else None
-        setup = room.setup.to_json() if change.cause == "opened" else None
+        setup = room.setup.to_json() if change.cause in ("opened", "resumed") else None
         self._record.session(seq, change, self._profile.text, gap, setup)
         if change.cause in ("opened", "closed"):
             self._readings.pop(room.id, None)

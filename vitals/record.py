@@ -22,6 +22,7 @@ from vitals.errors import StoreError
 from vitals.model import (
     Alarm,
     AlarmChange,
+    Bind,
     Command,
     Dose,
     Due,
@@ -34,15 +35,17 @@ from vitals.model import (
     Session,
     SessionChange,
     StoreState,
+    Unbind,
     Waveform,
 )
+from vitals.room_setup import device_json
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.store.reader import Reader
 from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, StoredAudit
 from vitals.store.writer import Writer
 
 TRENDS = ("hr", "pr", "spo2", "nibp_sys", "nibp_dia", "nibp_map", "pi", "rr")
-MARKS = ("mark", "symptom", "score")
+MARKS = ("mark", "symptom", "score", "reading", "not_obtained", "skipped", "call")
 """Kinds of events that are points of the time line."""
 CHANGES = (
     "dose", "part", "booster", "dose corrected", "infusion end", "phase", "resumed", "moved",
@@ -169,6 +172,15 @@ class Record:
         }
         self._put(self._row(seq, link.at_us, "link", session, room, body))
 
+    def placed(self, seq: int, room: str, session: str | None, body: Bind | Unbind) -> None:
+        """A device has come into a room, or gone out of it."""
+        if isinstance(body, Bind):
+            row: tuple[str, str | None, str, dict[str, Any]]
+            row = ("bind", session, room, {"device": device_json(body.device)})
+        else:
+            row = ("unbind", session, room, {"device": body.device})
+        self._put(self._row(seq, body.at_us, *row))
+
     def alarm(self, seq: int, session: str | None, change: AlarmChange, profile: str) -> None:
         """A transition of an alarm, with the limit in force and the profile's version."""
         body = {
@@ -245,6 +257,22 @@ class Record:
     def station_event(self, seq: int, at_us: int, body: Mapping[str, Any]) -> None:
         """Something about the station itself."""
         self._put(self._row(seq, at_us, "station_event", None, "", body))
+
+    def web_event(self, seq: int, at_us: int, command: Command) -> None:
+        """What the web tells of itself: who signed in, who could not; see docs/people.md."""
+        body = {
+            "event": "web",
+            "command": command.kind,
+            "told": dict(command.args),
+            "ok": True,
+            "error": "",
+        }
+        actor = command.actor
+        self._put(
+            AuditRow(
+                seq, at_us, None, "", actor.name, actor.role, "station_event", body, command.id
+            )
+        )
 
     def result_of(self, message: wire.CommandMsg) -> wire.ResultMsg | None:
         """The answer that a command got before, None if its id is new."""

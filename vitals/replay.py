@@ -17,6 +17,7 @@ from vitals.model import (
     Actor,
     AlarmChange,
     Audience,
+    Bind,
     Command,
     Due,
     Input,
@@ -27,17 +28,18 @@ from vitals.model import (
     Resume,
     StoreState,
     Tick,
+    Unbind,
 )
 from vitals.record import Folded
 from vitals.room import Room
-from vitals.room_setup import RoomSetup
+from vitals.room_setup import RoomSetup, device_of
 from vitals.session import care
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.due import REPEAT
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StoredAudit
 
-_AROUND = ("link", "notice", "station_event", "command")
+_AROUND = ("link", "notice", "station_event", "command", "bind", "unbind")
 _SEEN = ("level", "onset_us")
 """Of an acknowledgement, what says which alarm the person saw."""
 _REASONED = ("close_session", "off_monitor")
@@ -85,7 +87,7 @@ class Recorded:
         session = self.record.session
         other = profile.rules != self.profile.rules
         refused = {r.command_id for r in self.rows if r.kind == "command" and not r.body["ok"]}
-        room = self._room(profile)
+        room = self._room(profile, self._setup)
         for item in self._before:
             room.step(item)
         folded = Folded(replace(session, phase="CHECK_IN", dose_us=None, resumed=0, ended_us=None))
@@ -114,7 +116,10 @@ class Recorded:
                 )
                 if other and room.session is not None:  # what was recorded is another room's
                     state = Resume(entry.at_us, room.session, tuple(room.alarms), tuple(room.due))
-                room = self._room(profile)
+                setup = self._setup
+                if "room" in entry.body:  # as it was then: devices may have changed their rooms
+                    setup = RoomSetup.of_json(entry.body["room"])
+                room = self._room(profile, setup)
                 was = replace(state.session, resumed=resumed)
                 resumed += 1
                 measured = () if was.dose_us is not None else self._measured(seq)
@@ -143,8 +148,8 @@ class Recorded:
         wanted = [n for n in found if n.channel in (*READINGS, *STREAMS) and n.value is not None]
         return tuple(sorted(wanted, key=lambda numeric: numeric.at_us))
 
-    def _room(self, profile: Profile) -> Room:
-        session, setup = self.record.session, self._setup
+    def _room(self, profile: Profile, setup: RoomSetup) -> Room:
+        session = self.record.session
         return Room(
             session.room,
             setup.devices,
@@ -220,6 +225,11 @@ def _last_known(rows: Iterable[StoredAudit]) -> Iterator[Input]:
         if body is None or isinstance(body, Command | Numeric):
             continue
         match body:
+            case Bind():
+                continue  # it is among the room's devices
+            case Unbind():
+                known = {k: v for k, v in known.items() if k[1:2] != (body.device,)}
+                continue
             case Link():
                 key: tuple[str, ...] = ("link", body.device)
                 # a device that cannot be heard reports nothing
@@ -271,12 +281,18 @@ def _as_done(command: Command) -> Command:
     return replace(command, args=args)
 
 
-def _body(row: StoredAudit) -> Link | Notice | Command | StoreState | Audience | None:
+def _body(
+    row: StoredAudit,
+) -> Link | Notice | Command | StoreState | Audience | Bind | Unbind | None:
     """The input that an audit row tells of; None if it tells of none."""
     body = row.body
     match row.kind:
         case "link":
             return Link(row.body["device"], row.at_us, body["state"], detail=body["detail"])
+        case "bind":
+            return Bind(row.at_us, device_of(body["device"]))
+        case "unbind":
+            return Unbind(row.at_us, body["device"])
         case "notice":
             device, code = body["device"], body["code"]
             return Notice(device, row.at_us, code, body["active"], body["detail"])

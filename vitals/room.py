@@ -220,7 +220,7 @@ class Room:
             outputs += self._technical(lost_us)
         half = course.half(now_us)
         if half is not None:
-            outputs += self._repeat(course, *half)
+            outputs += self.repeat(course, *half)
         while self.restored:
             known_us = self.restored.next_us(self.bed.sources)
             if known_us is None or known_us > now_us:
@@ -295,10 +295,7 @@ class Room:
         outputs: list[Output] = []
         if numeric.channel == "nibp_sys":
             self.dirty = True
-            outputs += course.due.reading(numeric.at_us)
-            if course.session.phase == "EMERGENCY":
-                every_us = round(self.care.emergency.nibp_every_s * US)
-                outputs += course.emergency(max(now_us, numeric.at_us + every_us))
+            outputs += self.pressure_taken(now_us, numeric, course)
         if course.session.dose_us is None:
             course.baseline.add(judged)
         heard = bed.pierces(now_us, judged, self.engine) if held else [judged]
@@ -306,7 +303,7 @@ class Room:
             outputs += self.engine.sample(now_us, sample)
         pressure = course.pressure(numeric)
         if pressure is not None:
-            outputs += self._repeat(course, *pressure)
+            outputs += self.repeat(course, *pressure)
         if course.session.off_since_us is not None:
             if judged.quality is not Quality.GOOD:
                 course.back.lost(numeric.channel)
@@ -316,7 +313,16 @@ class Room:
             self._looked, self.dirty = bed.sources.version, True
         return outputs
 
-    def _repeat(self, course: Course, at_us: int, pressure: Mapping[str, float]) -> list[Due]:
+    def pressure_taken(self, now_us: int, numeric: Numeric, course: Course) -> list[Due]:
+        """A valid blood pressure pays what is owed; in an emergency the next one is planned."""
+        paid = course.due.reading(numeric.at_us)
+        if course.session.phase != "EMERGENCY":
+            return paid
+        every_us = round(self.care.emergency.nibp_every_s * US)
+        return [*paid, *course.emergency(max(now_us, numeric.at_us + every_us))]
+
+    def repeat(self, course: Course, at_us: int, pressure: Mapping[str, float]) -> list[Due]:
+        """A pressure that is out is taken again soon."""
         found = [self.engine.severity(channel, value) for channel, value in pressure.items()]
         worst = max(found, key=lambda priority: -1 if priority is None else priority.rank)
         return course.repeat(at_us, worst)

@@ -8,7 +8,7 @@ from typing import Any
 
 from vitals.model import RoomDevice
 
-__all__ = ["ESCALATION_S", "RoomDevice", "RoomSetup", "device_of", "device_json"]
+__all__ = ["ESCALATION_S", "RoomDevice", "RoomSetup", "device_json", "device_of"]
 
 ESCALATION_S = (30.0, 60.0, 120.0)
 """Steps of the escalation where the config names none, seconds."""

@@ -17,9 +17,11 @@ from vitals import messages, wire
 from vitals.alarms.profile import Profile
 from vitals.answer import Answer, unfit
 from vitals.callout import CallOut
+from vitals.claims import Claims, claims_of
 from vitals.clock import Clock
-from vitals.config import Config, DeviceConfig
-from vitals.device_status import EVERY_S, DeviceStatuses, short
+from vitals.config import Config
+from vitals.device_desk import ACTS, DeviceDesk, sources
+from vitals.device_status import EVERY_S, DeviceStatuses
 from vitals.errors import CommandError, StoreError
 from vitals.freshness import slack_s
 from vitals.hub import Hub
@@ -28,6 +30,7 @@ from vitals.model import (
     Actor,
     Alarm,
     Audience,
+    Bind,
     Command,
     DeviceRequest,
     Event,
@@ -45,13 +48,13 @@ from vitals.model import (
     SessionChange,
     StoreState,
     Tick,
+    Unbind,
     Waveform,
 )
 from vitals.paging import Pager
 from vitals.publisher import Publisher
 from vitals.record import Record
 from vitals.room import Room
-from vitals.room_setup import RoomDevice
 from vitals.session.care import Care
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
 from vitals.station_watch import Watch
@@ -82,6 +85,7 @@ class Station:
         record: Record,
         clock: Clock,
         care: Care | None = None,
+        claims: Claims | None = None,
     ) -> None:
         self._config = config
         self._profile = profile
@@ -92,7 +96,8 @@ class Station:
         self._seq = record.seq
         slack = slack_s(clock.speed)
         self._rooms: dict[str, Room] = {}
-        self._room_of: dict[str, str] = {}
+        self.claims = claims_of(config) if claims is None else claims
+        self._desk = DeviceDesk(config, devices, self.claims, hub)
         self._keepers: dict[str, Keeper] = {}
         self._recording = StoreState(clock.now_us(), recording=True)
         self._answers: dict[str, Answer] = {}
@@ -101,10 +106,9 @@ class Station:
         self._unread = ""
         self._faults: set[str] = set()
         for room in config.room:
-            known = [devices[device.id] for device in room.device]
             self._rooms[room.id] = Room(
                 room.id,
-                [_bound(devices[each.id], each) for each in room.device],
+                self._desk.of_room(room.id),
                 profile,
                 mode=config.station.mode,
                 auto_nibp=room.auto_nibp,
@@ -113,11 +117,11 @@ class Station:
                 prefer={channel: tuple(ids) for channel, ids in room.prefer.items()},
                 care=care,
             )
-            for device in known:
-                self._room_of[device.id] = room.id
-                self._keepers[device.id] = make_keeper(device.id, self._on_events, self._on_link)
-        self._statuses = DeviceStatuses(self._keepers)
-        self._urls = {each.id: each.url for room in config.room for each in room.device}
+        for device in self._desk.room_of:
+            self._keepers[device] = make_keeper(device, self._on_events, self._on_link)
+        self._desk.rooms, self._desk.keepers = self._rooms, self._keepers
+        self._desk.step, self._desk.relink = self._place, self._on_link
+        self._statuses = DeviceStatuses(self._keepers, self.claims.strangers)
         self.watch = Watch(clock.now_us, self._tell_all)
         pager = Pager(
             config.escalation,
@@ -133,7 +137,8 @@ class Station:
             hub, record, self._callout, profile, config.station.mode, periods, slack
         )
         self._out.on_request = self._scheduled
-        hub.configure([self._room_message(room.id, room.name) for room in config.room])
+        rooms = [self._room_message(room.id, room.name) for room in config.room]
+        hub.configure([*rooms, *self._desk.spare()])
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -145,6 +150,10 @@ class Station:
             loop.call_soon_threadsafe(self._on_store, state)
 
         self._record.start(told)
+        if self.claims.damaged:
+            log.error("%s", self.claims.damaged)
+            body = {"event": "claims_lost", "detail": self.claims.damaged}
+            self._record.station_event(next(self._seq), self._clock.now_us(), body)
         self._unread = self._resume()
         if self._unread:
             log.error("open sessions go on as soon as the record can be read: %s", self._unread)
@@ -160,6 +169,7 @@ class Station:
         finally:
             self._ended = True
             await self._callout.close()
+            await asyncio.to_thread(self.claims.close)
 
     async def _ticker(self) -> None:
         due = time.monotonic()
@@ -217,7 +227,7 @@ class Station:
 
     async def _tell_statuses(self) -> None:
         while True:
-            for status in self._statuses.changed(self._room_of):
+            for status in self._statuses.changed(self._desk.room_of):
                 status.seq = next(self._seq)
                 self._hub.publish(status)
             await asyncio.sleep(EVERY_S)
@@ -226,7 +236,9 @@ class Station:
 
     def _on_events(self, events: list[Numeric | Waveform | Notice]) -> None:
         for event in events:
-            room = self._rooms[self._room_of[event.device]]
+            room = self._rooms.get(self._desk.room_of[event.device])
+            if room is None:
+                continue  # its device is in no room: it speaks for nobody
             match event:
                 case Numeric():
                     self._numeric(room, event)
@@ -254,10 +266,20 @@ class Station:
         self._hub.publish(messages.wave(room.id, seq, wave))
 
     def _on_link(self, link: Link) -> None:
-        room = self._rooms[self._room_of[link.device]]
+        self._desk.links[link.device] = link
+        at = self._desk.room_of[link.device]
+        room = self._rooms.get(at)
+        if room is None:
+            self._hub.publish(messages.link(at, next(self._seq), link))
+            return
         seq = self._step(room, link, link.at_us)
         self._record.link(seq, room.id, _session_id(room), link)
         self._hub.publish(messages.link(room.id, seq, link))
+
+    def _place(self, room: Room, body: Bind | Unbind) -> None:
+        before = _session_id(room)
+        seq = self._step(room, body, body.at_us)
+        self._record.placed(seq, room.id, before, body)
 
     def _on_store(self, state: StoreState) -> None:
         if self._ended:
@@ -285,6 +307,9 @@ class Station:
             return
         room = self._rooms.get(message.room)
         refusal = unfit(message)
+        if message.kind in ACTS and not refusal:
+            self._device_act(message, reply)
+            return
         if room is None:
             refusal = f"there is no room {message.room!r} here"
         elif message.kind == "open_session" and self._unread:
@@ -309,6 +334,21 @@ class Station:
             self._out.outputs(room, outputs, before or _session_id(room))
         answer.wait()
 
+    def _device_act(
+        self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]
+    ) -> None:
+        """An act on a device is no room's: it belongs to no session."""
+        now_us, seq = self._clock.now_us(), next(self._seq)
+        actor = Actor(message.name or "unknown", message.role)
+        command = Command(message.id, actor, message.kind, message.room, message.args)
+        plan, error = self._desk.consider(command)
+        result = wire.ResultMsg(id=command.id, ok=not error, error=error)
+        answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
+        with self._record.together(answer.committed):
+            self._record.command(seq, now_us, None, command, result)
+            plan(now_us)
+        answer.wait()
+
     def _result(self, outputs: Iterable[Output], command: Command) -> wire.ResultMsg:
         """The room's answer, unless the device itself refuses."""
         result = next(o for o in outputs if isinstance(o, Result))
@@ -325,7 +365,7 @@ class Station:
     def _step(
         self,
         room: Room,
-        body: Numeric | Notice | Link | StoreState | Audience | Tick | Resume,
+        body: Numeric | Notice | Link | StoreState | Audience | Tick | Resume | Bind | Unbind,
         at_us: int,
     ) -> int:
         seq = next(self._seq)
@@ -382,7 +422,14 @@ class Station:
                 continue
             now_us = self._clock.now_us()
             self._out.gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
-            resume = Resume(now_us, found.session, found.alarms, found.due, found.measured)
+            resume = Resume(
+                now_us,
+                found.session,
+                found.alarms,
+                found.due,
+                found.measured,
+                tuple(found.readings),
+            )
             self._step(room, resume, now_us)
             for due in room.due:
                 self._hub.publish(messages.due(next(self._seq), due))
@@ -419,19 +466,8 @@ class Station:
         return wire.RoomMsg(
             id=room_id,
             label=label,
-            devices=[
-                wire.DeviceMsg(
-                    id=device.id,
-                    driver=device.driver,
-                    title=device.title,
-                    can=sorted(device.can),
-                    channels=list(room.devices[device.id].channels),
-                    own_alarm=device.own_alarm,
-                    url=short(self._urls[device.id]),
-                )
-                for device in (self._devices[d] for d in room.devices)
-            ],
-            sources=_sources(room),
+            devices=self._desk.messages(room_id),
+            sources=sources(room),
             session=messages.session(room_id, 0, None, self._config.station.mode, []),
             limits=messages.limits(self._profile.rules),
         )
@@ -439,19 +475,3 @@ class Station:
 
 def _session_id(room: Room) -> str | None:
     return room.session.id if room.session is not None else None
-
-
-def _sources(room: Room) -> dict[str, list[str]]:
-    """Channel -> devices, the most trusted first, where several give it."""
-    channels = {channel for device in room.devices.values() for channel in device.channels}
-    order = room.bed.sources.order
-    return {channel: order(channel) for channel in sorted(channels) if len(order(channel)) > 1}
-
-
-def _bound(device: StationDevice, config: DeviceConfig) -> RoomDevice:
-    """A device as the room's config binds it."""
-    channels = device.channels
-    if config.channels:
-        channels = tuple(channel for channel in channels if channel in config.channels)
-    spot = device.spot if config.mode is None else config.mode == "spot"
-    return RoomDevice(device.id, channels, device.can, spot, device.period_s)

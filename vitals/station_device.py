@@ -49,6 +49,9 @@ class Keeper(Protocol):
     def status(self) -> LinkStatus:
         """How well the device is heard."""
 
+    def reopen(self, why: str) -> None:
+        """Ends the connection, so that another one begins; nothing more is heard of this one."""
+
     def request(self, request: Request) -> None:
         """Asks the device for something; raises CommandError when that is impossible."""
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import json
 import logging
 import os
+import ssl
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vitals import lifeline, wire
+from vitals import lifeline, web_address, wire
 from vitals.attempt import attempt
 from vitals.command_hook import CommandHook
 from vitals.config import Config
@@ -104,8 +103,7 @@ class Supervisor:
         self._on_ready = on_ready
         self.station = Child("station", vitals_argv("station", "--config", path), STATION_KILL_S)
         self.web = Child("web", vitals_argv("web", "--config", path), WEB_KILL_S)
-        host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
-        self.url = f"http://{host}:{config.web.port}/"
+        self.url = web_address.address(config.web)
         self._ready = False
         self._alarmed = False
         self._sounding: asyncio.Task[None] | None = None
@@ -204,8 +202,10 @@ class Supervisor:
             self._sounding = asyncio.create_task(_sound(hook), name="alarm")
 
     async def _ask_web(self) -> None:
+        url = web_address.local(self._config.web) + "healthz"
+        trusted = web_address.trust(self._config.web)
         while True:
-            answer = await asyncio.to_thread(_health, self.url + "healthz")
+            answer = await asyncio.to_thread(_health, url, trusted)
             if self.web.pid is not None and answer.get("station") in ("", self._config.station.id):
                 self.web.alive()
                 if self.station.healthy and not self._ready:
@@ -229,18 +229,13 @@ class _Pulse(Hub):
         self._alive()
 
 
-def _health(url: str) -> dict[str, Any]:
+def _health(url: str, trusted: ssl.SSLContext | None = None) -> dict[str, Any]:
     """What our web says of itself; empty when nobody answers, or somebody else."""
     try:
-        with _DIRECT.open(url, timeout=2.0) as answer:
-            found = json.loads(answer.read(10_000))
+        found = web_address.ask(url, trusted, 2.0)
     except (OSError, ValueError, http.client.HTTPException):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks without the proxy that the environment may name: this is our own computer."""
 
 
 async def _sound(hook: CommandHook) -> None:

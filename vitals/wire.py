@@ -102,7 +102,8 @@ class DeviceStatusMsg(_Message, tag="device", kw_only=True):
     """How well a device is heard, at most every 2 s; not recorded.
 
     `heard_us`: its last bytes; `rejected` and `reconnects` since the station was started;
-    `battery` in the device's own words, `signal` in dBm; None = not known.
+    `battery` in the device's own words, `signal` in dBm; None = not known. `stranger`: which
+    other box is on its port, and refused until somebody claims it.
     """
 
     seq: int = 0
@@ -113,6 +114,17 @@ class DeviceStatusMsg(_Message, tag="device", kw_only=True):
     reconnects: int = 0
     battery: str | None = None
     signal: int | None = None
+    stranger: str = ""
+
+
+class IdentifyMsg(_Message, tag="identify", kw_only=True):
+    """Somebody asks which box this is: every page shows its room until then."""
+
+    seq: int = 0
+    room: str
+    device: str
+    until_us: int
+    by: str = ""
 
 
 class AlarmMsg(_Message, tag="alarm", kw_only=True):
@@ -380,6 +392,7 @@ Down = (
     | NoticeMsg
     | LinkMsg
     | DeviceStatusMsg
+    | IdentifyMsg
     | AlarmMsg
     | DueMsg
     | SessionMsg

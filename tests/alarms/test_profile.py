@@ -69,7 +69,7 @@ def clinic(tmp_path: Path) -> Clinic:
 
 
 def test_without_a_file_the_shipped_profile_is_in_force() -> None:
-    assert SHIPPED.version == "default-2"
+    assert SHIPPED.version == "default-3"
     assert SHIPPED.text == DEFAULT.read_text(encoding="utf-8")
     assert {*BOUNDS} <= {*by_id(SHIPPED)}
 
@@ -107,7 +107,7 @@ def test_a_technical_rule_may_have_shorter_delays_and_no_longer_ones(clinic: Cli
     [
         ("spo2-nodata", 'did you mean "spo2-no-data"?'),
         ("linklost", 'did you mean "link-lost"?'),
-        ("zzz", "known are symptom, spo2-no-data, signal-lost, link-lost, nibp-failed"),
+        ("zzz", "known are symptom, nurse-call, spo2-no-data, signal-lost, link-lost"),
     ],
 )  # fmt: skip
 def test_a_technical_condition_that_nobody_looks_for_is_refused(
@@ -119,7 +119,7 @@ def test_a_technical_condition_that_nobody_looks_for_is_refused(
 
 def test_the_version_names_both_and_the_text_needs_no_other_file(clinic: Clinic) -> None:
     found = clinic.load(rule("pi-low", level("low", 0.3), side="low"))
-    assert found.version == "clinic-3 on default-2"
+    assert found.version == "clinic-3 on default-3"
     assert parse(found.text, clinic.path).rules == found.rules
     assert found.text.count("[[rule]]") == len(found.rules)
 
@@ -134,7 +134,7 @@ def test_the_documented_example_is_in_force(clinic: Clinic) -> None:
 
 def test_a_changed_copy_of_the_shipped_file_cannot_pass_for_it(clinic: Clinic) -> None:
     copy = SHIPPED.text.replace("limit = 88", "limit = 87")
-    assert clinic.load(copy, head="").version == "default-2 on default-2"
+    assert clinic.load(copy, head="").version == "default-3 on default-3"
     assert clinic.load(SHIPPED.text, head="") == SHIPPED
 
 

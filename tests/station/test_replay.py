@@ -185,7 +185,7 @@ def test_the_record_folds_to_the_transitions_that_were_recorded(
                 before, after = alarm_of(row.body["before"]), alarm_of(row.body["after"])
                 told = (row.at_us, before, after, row.body["value"], row.body["limit"])
                 logged.append((after.rule, (*told, row.body["cause"], row.actor)))
-                assert row.body["profile"] == "default-2"
+                assert row.body["profile"] == "default-3"
         replayed = [of_change(c) for c in session.transitions() if c.after.rule != "open-session"]
         again, then = by_rule(replayed), by_rule(logged)
         for rule in again | then:

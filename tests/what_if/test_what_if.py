@@ -41,7 +41,7 @@ def test_a_level_that_is_gone_takes_its_alarms_with_it(visit: Visit, tmp_path: P
     # 40 s low and 10 s until it is released, less the delay
     assert (were.active_s, were.sounding_s) == (35, 35)
     assert found.changed == {"spo2-low"}
-    assert found.profile == "default-2"
+    assert found.profile == "default-3"
 
 
 def test_a_level_that_is_new_brings_alarms(visit: Visit, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_level_that_is_new_brings_alarms(visit: Visit, tmp_path: Path) -> None
     found = weighed(visit, session, load())
     were, would_be = of_rule(found, "spo2-low")
     assert (were.shown, would_be.shown, would_be.active_s) == (0, 1, 35)
-    assert found.profile == "mild on default-2"
+    assert found.profile == "mild on default-3"
 
 
 def test_the_same_rules_under_another_name_change_nothing(visit: Visit, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_table_has_both_lines_of_each_rule_and_lists_what_is_missed(
     code, out, err = run(capsys, other, session[:6], "--store", visit.path)
     assert (code, err.split()) == (0, ["Sessions"])
     lines = [line.split() for line in out.splitlines()]
-    assert out.startswith("1 session under other on default-2; 1 simulated (demo or test)\n")
+    assert out.startswith("1 session under other on default-3; 1 simulated (demo or test)\n")
     assert "Rules that differ: spo2-low" in out
     at = lines.index(
         ["spo2-low", "were", "1", "1", "1.00", "0:00:35", "0:00:35", "0:00:35", "0:00:35"]
@@ -85,9 +85,9 @@ def test_json_says_the_same(visit: Visit, other: Path, capsys: pytest.CaptureFix
     code, out, _ = run(capsys, other, "--all", "--json", "--store", visit.path)
     found = json.loads(out)
     assert code == 0
-    assert (found["profile"], found["changed"]) == ("other on default-2", ["spo2-low"])
+    assert (found["profile"], found["changed"]) == ("other on default-3", ["spo2-low"])
     assert found["sessions"] == [
-        {"id": session, "mode": "test", "profile": "default-2", "refused_acts": 0}
+        {"id": session, "mode": "test", "profile": "default-3", "refused_acts": 0}
     ]
     low = next(rule for rule in found["rules"] if rule["rule"] == "spo2-low")
     assert low["were"] == {
@@ -117,7 +117,7 @@ def test_a_session_of_an_older_version_is_skipped_in_one_sentence(
     assert (
         f"Skipped: session {old} was recorded by an older version and cannot be replayed.\n" in out
     )
-    assert "1 session under other on default-2; 1 simulated (demo or test); 1 skipped\n" in out
+    assert "1 session under other on default-3; 1 simulated (demo or test); 1 skipped\n" in out
     assert "the rest may be quieter than all" in out
     code, out, err = run(capsys, other, old, "--store", visit.path)
     assert code == 2

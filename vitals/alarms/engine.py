@@ -12,9 +12,12 @@ from collections.abc import Collection, Iterable, Mapping
 from vitals.alarms.alarm import RoomAlarm
 from vitals.alarms.limits import Context
 from vitals.alarms.technical import OF_DEVICES, Fact
-from vitals.alarms.track import Pace
+from vitals.alarms.track import Pace, pace
 from vitals.channels import NIBP
-from vitals.model import Alarm, AlarmChange, Numeric, Priority, Quality, Rule
+from vitals.model import Alarm, AlarmChange, Flag, Numeric, Priority, Quality, Rule
+
+_BY_HAND = pace(spot=True)
+"""A person measures once, like a device that speaks only when somebody measures."""
 
 
 class Engine:
@@ -68,10 +71,11 @@ class Engine:
         if numeric.value is None or numeric.quality is Quality.INVALID:
             return []
         good = numeric.quality is Quality.GOOD
-        pace = self._paces.get(numeric.device)
+        by_hand = Flag.MANUAL in numeric.flags
+        spoken = _BY_HAND if by_hand else self._paces.get(numeric.device)
         changes = []
         for alarm in self._by_channel.get(numeric.channel, ()):
-            changes += alarm.sample(at_us, numeric.value, good=good, by=by, pace=pace)
+            changes += alarm.sample(at_us, numeric.value, good=good, by=by, pace=spoken)
             self._next_us = min(self._next_us, alarm.next_us)
         return changes
 

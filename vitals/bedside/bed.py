@@ -193,6 +193,16 @@ class Bed:
                 self._unattended_us = now_us
         return judged
 
+    def enter(self, now_us: int, numeric: Numeric) -> bool:
+        """A value that a person has taken; whether it is the newest that there is.
+
+        It says nothing of what the devices give: a silent oximeter stays missed.
+        """
+        counts = self.sources.enter(now_us, numeric)
+        if numeric.channel == "nibp_sys":
+            self.cuff.read(now_us, "", numeric.at_us)
+        return counts
+
     def _seen(self) -> None:
         """Both are there; the older one counts, of the pulses the newest."""
         if self._seen_us == _NEVER:

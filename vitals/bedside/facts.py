@@ -33,6 +33,6 @@ def room_facts(
         unheard_us=unheard_us,
         off_until_us=course.session.off_until_us,
         quiet=course.quiet,
-        more=(*bed.sources.facts(), *([course.symptom] if course.symptom else [])),
+        more=(*bed.sources.facts(), *course.reported.values()),
         slack_us=slack_us,
     )

@@ -61,6 +61,7 @@ class Sources:
         self._prefer = prefer or {}
         self._paces = {} if paces is None else paces
         self._source: dict[str, tuple[str, int]] = {}
+        self._entered: dict[str, Last] = {}
         self._last: dict[str, Last] = {}
         self._recent: dict[str, deque[tuple[int, float]]] = {}
         self._stepped: dict[str, tuple[int, float]] = {}
@@ -136,6 +137,27 @@ class Sources:
         if channel in PULSES:
             self._differ(now_us)
         return numeric
+
+    def enter(self, now_us: int, numeric: Numeric) -> bool:
+        """A value that a person has taken; whether it counts: newest, and no stream speaks."""
+        channel = numeric.channel
+        known = self.newest(channel)
+        if numeric.value is None or (known is not None and numeric.at_us < known.at_us):
+            return False
+        if channel not in NIBP and self.fresh(channel, now_us) is not None:
+            return False
+        last = Last("", numeric.at_us, numeric.value)
+        if channel in NIBP:
+            self._source[_determined(channel)] = ("", now_us)
+            self._last[channel] = last
+        else:
+            self._entered[channel] = last
+        return True
+
+    def newest(self, channel: str) -> Last | None:
+        """The newest valid value of a channel, from a device or a person."""
+        known = [v for v in (self._last.get(channel), self._entered.get(channel)) if v is not None]
+        return max(known, key=lambda last: last.at_us, default=None)
 
     def facts(self) -> Iterator[Fact]:
         """What looks wrong in the values that come; nothing is said of values that do not."""

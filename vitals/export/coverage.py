@@ -112,15 +112,25 @@ class Coverage:
         if self.nibp.planned:
             parts.append(f"NIBP {self.nibp.taken}/{self.nibp.planned} planned readings")
         if self.off_us:
-            parts.append(f"off the monitor {self.off_us / US / 60:.0f} min")
+            parts.append(f"off the monitor {lasting(self.off_us)}")
         return "; ".join(parts) or "nothing was measured"
+
+
+def lasting(us: int) -> str:
+    """A length of time for people: `41 s`, `3 min 20 s`, `1 h 05 min`."""
+    seconds = round(us / US)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min" + (f" {seconds % 60} s" if seconds % 60 else "")
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
 
 
 def _words(one: ChannelCoverage) -> str:
     label = CHANNELS[one.channel].label if one.channel in CHANNELS else one.channel
     # never rounded up to a whole that it is not
     percent = np.floor((one.share or 0.0) * 1000) / 10
-    gap = f", longest gap {(one.longest[1] - one.longest[0]) / US:.0f} s" if one.longest else ""
+    gap = f", longest gap {lasting(one.longest[1] - one.longest[0])}" if one.longest else ""
     return f"{label} coverage {percent:.1f} %{gap}"
 
 

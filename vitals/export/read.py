@@ -16,6 +16,7 @@ from vitals.export.people import People
 from vitals.export.pressures import determinations
 from vitals.export.salvage import is_broken, salvage
 from vitals.export.session_data import (
+    INVALID,
     QUESTIONABLE,
     AlarmEpisode,
     Device,
@@ -39,6 +40,8 @@ _EDGE_US = 86_400 * US
 _STREAMING_US = 15 * US
 """A cuff's pulse rate that comes more seldom belongs to its determinations."""
 _ROWS = 2**31
+_LAST_US = 2**53
+"""Beyond the year 2255: damaged bytes, not a time."""
 
 
 def read_session(
@@ -81,14 +84,10 @@ class _Reading:
         rows = self._trail()
         self._rows = rows
         channels = self._or(self._reader.channels, [], "which channels were recorded", self._uuid)
-        numerics = tuple(
-            track
-            for key in dict.fromkeys(key for _, key in channels)
-            for track in self._numerics(key)
-        )
-        waves = tuple(
-            track for key in dict.fromkeys(key for _, key in channels) for track in self._waves(key)
-        )
+        found = {key for _, key in channels}
+        keys = [*(key for key in CHANNELS if key in found), *sorted(found - CHANNELS.keys())]
+        numerics = tuple(track for key in keys for track in self._numerics(key))
+        waves = tuple(track for key in keys for track in self._waves(key))
         people = People(rows)
         roles = {row.n: row.role or people.role(row.actor) for row in rows}
         rows = rows if names else [people.hide(row) for row in rows]
@@ -140,7 +139,11 @@ class _Reading:
                 if count
                 else "The record is damaged: the audit trail cannot be read."
             )
-        return [row for rows in found for row in rows]
+        rows = [row for part in found for row in part]
+        kept = [row for row in rows if 0 <= row.at_us < _LAST_US]
+        if len(kept) < len(rows):
+            self._lost.append(f"{len(rows) - len(kept)} rows of the audit trail have no real time.")
+        return kept
 
     def _numerics(self, key: str) -> Iterable[NumericTrack]:
         self._tell(key)
@@ -149,14 +152,17 @@ class _Reading:
         if series is None:
             return
         names = np.array(series.device, dtype=object)
-        for device in sorted(set(series.device)):
-            of = np.flatnonzero(names == device)
+        timed = (series.at_us >= 0) & (series.at_us < _LAST_US)
+        if not timed.all():
+            self._lost.append(f"{np.count_nonzero(~timed)} values of {key} have no real time.")
+        for device in sorted({name for name, ok in zip(names, timed, strict=True) if ok}):
+            of = np.flatnonzero((names == device) & timed)
             yield NumericTrack(
                 device,
                 channel(key),
                 series.at_us[of],
                 series.value[of],
-                series.quality[of],
+                np.minimum(series.quality[of], INVALID),
                 tuple(series.flags[i] for i in of.tolist()),
                 tuple(series.device_at_us[i] for i in of.tolist()),
             )
@@ -165,6 +171,9 @@ class _Reading:
         parts = self._parts(key, lambda low, high: self._reader.waves(self._uuid, key, low, high))
         by_device: dict[str, list[Waveform]] = {}
         for block in (block for part in parts for block in part):
+            if not (0 <= block.start_us < _LAST_US and block.rate_hz > 0):
+                self._lost.append(f"A block of {key} has no real time.")
+                continue
             by_device.setdefault(block.device, []).append(block)
         for device, blocks in sorted(by_device.items()):
             yield WaveTrack(device, channel(key), tuple(blocks))
@@ -176,7 +185,7 @@ class _Reading:
             if not is_broken(error):
                 raise
         session = self._record.session
-        ends = [row.at_us for row in self._rows if 0 <= row.at_us < 2**53]
+        ends = [row.at_us for row in self._rows]
         end_us = session.ended_us or max(ends, default=session.started_us)
         low, high = session.started_us - _EDGE_US, end_us + _EDGE_US
         found, lost = salvage(read, low, high, _LEAST_US)

@@ -178,7 +178,8 @@ class Resume:
     """The station was restarted in mid-session: the session goes on with what was recorded.
 
     `alarms` are the last recorded states, `due` the readings that are no longer owed, `measured`
-    the values before the dose, which the baseline is made of. `moved_by`: it was no restart, but
+    the values before the dose, which the baseline is made of, `latest` the newest blood pressure
+    and what a person has entered. `moved_by`: it was no restart, but
     somebody has moved the session here from another room.
     """
 
@@ -187,6 +188,7 @@ class Resume:
     alarms: tuple[Alarm, ...] = ()
     due: tuple[Due, ...] = ()
     measured: tuple[Numeric, ...] = ()
+    latest: tuple[Numeric, ...] = ()
     moved_by: str = ""
 
 

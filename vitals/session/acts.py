@@ -22,7 +22,7 @@ from vitals.model import (
     StartNibp,
     StopNibp,
 )
-from vitals.session import dosing, emergency, monitoring
+from vitals.session import dosing, emergency, entered, monitoring
 from vitals.session.act import Refused, open_session, text
 from vitals.session.act import rule as rule_of
 
@@ -97,8 +97,7 @@ def _acknowledge(room: Room, now_us: int, command: Command) -> list[Output]:
             raise Refused(
                 f"the alarm has changed since ({alarm.text}): look again, then acknowledge"
             )
-    if rule == "symptom":
-        room.desk.symptom(None)  # it is cleared by hand, and this is the hand
+    room.desk.seen_to(rule)  # what is reported is cleared by hand, and this is the hand
     return list(room.desk.engine.acknowledge(now_us, rule, command.actor.name))
 
 
@@ -134,7 +133,7 @@ CONFIRMED = frozenset(
         "close_session", "move_session",
     }
 )  # fmt: skip
-"""Acts that are refused once when somebody else has changed the session since the page was drawn."""
+"""Acts that are refused once when somebody else has changed the session since it was drawn."""
 
 ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "open_session": _open_session,
@@ -147,5 +146,6 @@ ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "stop_nibp": _stop_nibp,
     **dosing.ACTS,
     **emergency.ACTS,
+    **entered.ACTS,
     **monitoring.ACTS,
 }

@@ -18,6 +18,8 @@ from vitals.session.off_monitor import BackOnMonitor
 from vitals.session.phases import BY_TIME, later
 from vitals.session.repeats import Repeats
 
+REPORTED = ("symptom", "nurse-call")
+"""Alarms that a person raises, and another one ends."""
 MERGED_S = 300.0
 """A booster owes no reading so near to another one."""
 HALF_US = 5 * US
@@ -32,7 +34,7 @@ class Course:
         route: how its dose is given.
         due: what it owes.
         baseline: the values before the dose.
-        symptom: the reported one that nobody has seen to yet.
+        reported: rule -> what a person has reported and nobody has seen to yet.
         back: notices that a patient is back on the monitor.
         marked_us: when the dose was marked, which may be later than it was given.
         back_us: when the patient came back to the monitor.
@@ -46,7 +48,7 @@ class Course:
         self.route = care.route(session.route)
         self.due = DueList(schedule.baseline(session.room, session.started_us))
         self.baseline = Baseline()
-        self.symptom: Fact | None = None
+        self.reported: dict[str, Fact] = {}
         self.back = BackOnMonitor()
         self.marked_us = 0
         self.back_us = 0
@@ -201,6 +203,8 @@ class Course:
         owed = any(item.state in ("coming", "due", "overdue") for item in repeats)
         self._repeats.resume(len(repeats), going_on=owed)
         for alarm in resume.alarms:
-            if alarm.rule == "symptom" and alarm.condition == "active":
+            if alarm.rule in REPORTED and alarm.condition == "active":
                 since_us = alarm.onset_us or now_us
-                self.symptom = Fact("symptom", since_us, alarm.text, by=alarm.entered_by)
+                self.reported[alarm.rule] = Fact(
+                    alarm.rule, since_us, alarm.text, by=alarm.entered_by
+                )

@@ -23,6 +23,8 @@ REPEAT = "nibp-repeat-"
 """Readings that are taken again because one was out."""
 EMERGENCY = "nibp-emergency-"
 """Readings of an emergency."""
+BEFORE_DISCHARGE = "nibp-discharge"
+"""The last reading, in the discharge check."""
 PAID_BY_ANY = (REPEAT, EMERGENCY)
 """Any reading pays for these, however early."""
 _NEVER = 2**62
@@ -115,6 +117,10 @@ class DueList:
         """Ends what is owed no longer of one kind, because the plan is another one."""
         gone = [i for i in self._open() if i.what.startswith(prefix) and i.what not in but]
         return [self._set(replace(item, state="skipped")) for item in gone]
+
+    def put(self, items: Iterable[Due]) -> list[Due]:
+        """Sets states that a person has decided on."""
+        return [self._set(item) for item in items]
 
     def move_open(self, items: Iterable[Due]) -> list[Due]:
         """Gives what is still owed another time: the clock it counts from was corrected."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vitals.alarms.profile import unfit_limits
-from vitals.alarms.technical import Fact
 from vitals.model import (
     US,
     Command,
@@ -25,7 +24,7 @@ from vitals.session.phases import PHASE_NAMES
 if TYPE_CHECKING:
     from vitals.room import Room
 
-NEVER_OFF = ("not-recording", "no-sound", "symptom")
+NEVER_OFF = ("not-recording", "no-sound", "symptom", "nurse-call")
 """About the program itself, or about what somebody has just reported."""
 SCORES = {"moaas": ("MOAA/S", 0, 5)}
 """Scale -> its name, lowest and highest value; 0 of MOAA/S is "not roused"."""
@@ -82,7 +81,7 @@ def _symptom(room: Room, now_us: int, command: Command) -> list[Output]:
     open_session(room)
     said = text(command, "text") or "symptom reported"
     actor = command.actor.name
-    room.desk.symptom(Fact("symptom", now_us, f"SYMPTOM: {said}", by=actor))
+    room.desk.report("symptom", now_us, f"SYMPTOM: {said}", actor)
     return [Event(now_us, "symptom", {"text": said}, actor)]
 
 

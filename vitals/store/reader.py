@@ -184,11 +184,14 @@ class Reader:
         return self._audit(f"{where} AND kind IN ({marks})", (room, to_seq, *kinds))
 
     def inputs(self, uuid: str) -> list[tuple[int, Numeric]]:
-        """(station's counter, value) of every numeric of a session, as it came."""
+        """(station's counter, value) of every numeric that a device gave, as it came.
+
+        What a person has entered is the effect of a command.
+        """
         found = self._select(
             "SELECT seq, device, key, at_us, value, quality, flags, device_at_us FROM numeric"
             " JOIN channel USING (channel_id) JOIN session USING (session_id)"
-            " WHERE uuid = ? ORDER BY seq",
+            " WHERE uuid = ? AND device != '' ORDER BY seq",
             (uuid,),
         )
         return [

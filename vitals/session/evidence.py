@@ -1,0 +1,136 @@
+"""What the gate before the dose and the discharge are judged on: good values, with their times.
+
+A condition is met *since* a time: the first of an unbroken row of values that met it, none further
+from the next than it may be old. That follows from the values alone, however seldom anybody looks.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from vitals.model import US, Numeric, Quality
+from vitals.session.care import Criterion
+
+PRESSURES = ("nibp_sys", "nibp_dia")
+RECENT_US = 300 * US
+"""An SpO2 that is older says nothing of the patient before the dose."""
+_MINUTE_US = 60 * US
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reading:
+    """One blood pressure, in mmHg; a device may have given one of the two only."""
+
+    at_us: int
+    sys: float | None = field(default=None, compare=False)
+    dia: float | None = field(default=None, compare=False)
+
+    @property
+    def words(self) -> str:
+        """As people write it."""
+        return "/".join("–" if value is None else f"{value:.0f}" for value in (self.sys, self.dia))
+
+
+@dataclass(slots=True)
+class Span:
+    """Since when a condition has been met by values that are never older than `fresh_us`."""
+
+    fresh_us: int
+    last_us: int | None = None
+    since_us: int | None = None
+
+    def take(self, at_us: int, met: bool) -> None:
+        """The next value; of one that is older than the newest only that it broke the row counts."""
+        if self.last_us is not None and at_us < self.last_us:
+            if not met and self.since_us is not None and at_us >= self.since_us:
+                self.since_us = self.last_us
+            return
+        lapsed = self.last_us is None or at_us - self.last_us > self.fresh_us
+        if not met:
+            self.since_us = None
+        elif self.since_us is None or lapsed:
+            self.since_us = at_us
+        self.last_us = at_us
+
+    def met_since(self, now_us: int) -> int | None:
+        """Since when it has been met, None if it is not met now."""
+        fresh = self.last_us is not None and now_us - self.last_us <= self.fresh_us
+        return self.since_us if fresh else None
+
+
+def span(values: Iterable[tuple[int, bool]], fresh_us: int) -> Span:
+    """The same for values that are all known, in order of their time."""
+    found = Span(fresh_us)
+    for at_us, met in values:
+        found.take(at_us, met)
+    return found
+
+
+def within(value: float, criterion: Criterion) -> bool:
+    """Whether a value is between a criterion's `least` and `most`."""
+    low, high = criterion.least, criterion.most
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+class Evidence:
+    """Collects in one session what is good; what is questionable proves nothing.
+
+    Attributes:
+        spo2: (at_us, value) of the newest SpO2, None before the first.
+    """
+
+    def __init__(self, criteria: Sequence[Criterion]) -> None:
+        self._readings: dict[tuple[int, str], dict[str, float]] = {}
+        self._order: list[tuple[int, str]] = []
+        self._spans = {
+            c.id: (c, Span(round(c.fresh_minutes * _MINUTE_US))) for c in criteria if c.kind == "spo2"
+        }
+        self._minutes: dict[int, tuple[int, float]] = {}
+        self.spo2: tuple[int, float] | None = None
+
+    def add(self, numeric: Numeric) -> None:
+        """A value that counts, from a device or a person."""
+        value, at_us = numeric.value, numeric.at_us
+        if value is None or numeric.quality is not Quality.GOOD:
+            return
+        if numeric.channel in PRESSURES:
+            key = (at_us, numeric.device)
+            if key not in self._readings:
+                insort(self._order, key)
+            self._readings.setdefault(key, {})[numeric.channel] = value
+        elif numeric.channel == "spo2":
+            for criterion, span in self._spans.values():
+                span.take(at_us, within(value, criterion))
+            self.spo2 = max(self.spo2 or (at_us, value), (at_us, value))
+            minute = at_us // _MINUTE_US
+            known = self._minutes.get(minute, (at_us, value))
+            self._minutes[minute] = max(known, (at_us, value))
+
+    def readings(self, to_us: int | None = None) -> list[Reading]:
+        """All blood pressures up to a time, in order."""
+        found = [
+            Reading(key[0], *(self._readings[key].get(channel) for channel in PRESSURES))
+            for key in self._order
+        ]
+        return [reading for reading in found if to_us is None or reading.at_us <= to_us]
+
+    def spo2_at(self, at_us: int) -> float | None:
+        """The SpO2 at a time, to the minute where that is past; None if nobody knows it."""
+        minutes = range(at_us // _MINUTE_US, (at_us - RECENT_US) // _MINUTE_US - 1, -1)
+        known = (self._minutes[minute] for minute in minutes if minute in self._minutes)
+        found = next((sample for sample in known if sample[0] <= at_us), None)
+        return None if found is None or at_us - found[0] > RECENT_US else found[1]
+
+    def spo2_since(self, criterion: str, now_us: int) -> int | None:
+        """Since when a criterion of SpO2 has been met, None if it is not met now."""
+        return self._spans[criterion][1].met_since(now_us)
+
+
+def kept(numeric: Numeric, dose_us: int | None) -> bool:
+    """Whether a recorded value is evidence still after a restart."""
+    if numeric.channel in PRESSURES:
+        return True
+    before = dose_us is None or numeric.at_us >= dose_us - RECENT_US
+    return numeric.channel == "spo2" and before
