@@ -203,9 +203,7 @@ def check_store(config: Config, path: Path) -> None:
         raise ConfigError(f"station.store: {why_not}", path=path, key="station.store")
 
 
-def check_host(
-    host: str, *, path: Path | str, tls: bool = False, accounts: bool = False
-) -> None:
+def check_host(host: str, *, path: Path | str, tls: bool = False, accounts: bool = False) -> None:
     """Refuses to serve pages that other computers can reach without accounts and TLS.
 
     Args:

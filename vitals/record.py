@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vitals import wire
+from vitals.channels import NIBP
 from vitals.clock import Clock, boot_id
 from vitals.errors import StoreError
 from vitals.model import (
@@ -27,6 +28,7 @@ from vitals.model import (
     Dose,
     Due,
     Event,
+    Flag,
     Link,
     Notice,
     Numeric,
@@ -60,6 +62,7 @@ _COLUMNS = (
 )  # fmt: skip
 _STATE = tuple(f.name for f in fields(Session) if f.name not in _COLUMNS)
 """Of a session, what its summary row has no column for."""
+BY_HAND = frozenset({Flag.MANUAL})
 _INVALID = QUALITIES.index(Quality.INVALID)
 
 
@@ -75,7 +78,7 @@ class OpenSession:
         gaps: earlier gaps, (from_us, to_us).
         marks: the time line.
         trends: (at_us, value) by channel and device.
-        readings: the newest blood pressure.
+        readings: the newest blood pressure, and what was last entered by hand.
         measured: see `vitals.model.Resume`.
     """
 
@@ -395,10 +398,14 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
         by_device = trends.setdefault(channel, {})
         for device, *sample in zip(devices, at_us, value, strict=True):
             by_device.setdefault(device, []).append((sample[0], sample[1]))
-        if channel.startswith("nibp") and at_us:
-            device = series.device[int(np.flatnonzero(valid)[-1])]
+        if channel in NIBP and at_us:
+            device = devices[-1]
             quality = QUALITIES[int(series.quality[valid][-1])]
-            readings.append(Numeric(device, channel, at_us[-1], value[-1], quality))
+            flags = frozenset() if device else BY_HAND
+            readings.append(Numeric(device, channel, at_us[-1], value[-1], quality, flags))
+        elif "" in by_device:
+            entered_us, entered = by_device[""][-1]
+            readings.append(Numeric("", channel, entered_us, entered, flags=BY_HAND))
     return OpenSession(
         replace(folded.session, resumed=session.resumed),
         last_us,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitals.alarms.profile import Profile, parse
+from vitals.channels import NIBP
 from vitals.errors import StoreError
 from vitals.model import (
     Actor,
@@ -25,6 +26,7 @@ from vitals.model import (
     Notice,
     Numeric,
     Output,
+    Quality,
     Resume,
     StoreState,
     Tick,
@@ -63,6 +65,7 @@ class Recorded:
     _setup: RoomSetup
     _before: tuple[Input, ...]
     _inputs: tuple[Input | StoredAudit, ...]
+    _entered: tuple[Input, ...] = ()
 
     def transitions(self, profile: Profile | None = None) -> list[AlarmChange]:
         """Every change of an alarm, under the recorded profile or another one."""
@@ -123,7 +126,8 @@ class Recorded:
                 was = replace(state.session, resumed=resumed)
                 resumed += 1
                 measured = () if was.dose_us is not None else self._measured(seq)
-                item = Input(seq, entry.at_us, replace(state, session=was, measured=measured))
+                state = replace(state, session=was, measured=measured, latest=self._latest(seq))
+                item = Input(seq, entry.at_us, state)
             elif other and isinstance(entry.body, Command):
                 if entry.body.id in refused:
                     continue
@@ -140,13 +144,26 @@ class Recorded:
 
     def _measured(self, to_seq: int) -> tuple[Numeric, ...]:
         """What the station had recorded for the baseline when it started again."""
-        found = [
-            entry.body
-            for entry in self._inputs
-            if isinstance(entry, Input) and entry.seq < to_seq and isinstance(entry.body, Numeric)
-        ]
-        wanted = [n for n in found if n.channel in (*READINGS, *STREAMS) and n.value is not None]
+        wanted = [n for n in self._numerics(to_seq) if n.channel in (*READINGS, *STREAMS)]
         return tuple(sorted(wanted, key=lambda numeric: numeric.at_us))
+
+    def _latest(self, to_seq: int) -> tuple[Numeric, ...]:
+        """The newest blood pressure of then, and what had last been entered by hand."""
+        newest: dict[str, Numeric] = {}
+        for numeric in self._numerics(to_seq):
+            known = newest.get(numeric.channel)
+            counts = numeric.channel in NIBP or not numeric.device
+            if counts and (known is None or numeric.at_us >= known.at_us):
+                newest[numeric.channel] = numeric
+        return tuple(newest.values())
+
+    def _numerics(self, to_seq: int) -> Iterator[Numeric]:
+        """Valid values that had been recorded by then."""
+        for entry in (*self._inputs, *self._entered):
+            if isinstance(entry, Input) and entry.seq < to_seq and isinstance(entry.body, Numeric):
+                numeric = entry.body
+                if numeric.value is not None and numeric.quality is not Quality.INVALID:
+                    yield numeric
 
     def _room(self, profile: Profile, setup: RoomSetup) -> Room:
         session = self.record.session
@@ -197,9 +214,9 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
     inputs.sort(key=lambda entry: entry.seq or 0)
     profile = parse(record.profile_text, Path(f"the profile of session {session_id}"))
     before = tuple(_last_known(row for row in around if (row.seq or 0) < (first.seq or 0)))
-    return Recorded(
-        record, rows, profile, RoomSetup.of_json(opened.body["room"]), before, tuple(inputs)
-    )
+    entered = tuple(Input(s, n.at_us, n) for s, n in reader.inputs(session_id, by_hand=True))
+    setup = RoomSetup.of_json(opened.body["room"])
+    return Recorded(record, rows, profile, setup, before, tuple(inputs), entered)
 
 
 def _opening(around: Iterable[StoredAudit], record: SessionRecord, to_seq: int) -> StoredAudit:

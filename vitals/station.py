@@ -56,6 +56,7 @@ from vitals.publisher import Publisher
 from vitals.record import Record
 from vitals.room import Room
 from vitals.session.care import Care
+from vitals.session.permissions import WEB_EVENT, may
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
 from vitals.station_watch import Watch
 
@@ -307,6 +308,9 @@ class Station:
             return
         room = self._rooms.get(message.room)
         refusal = unfit(message)
+        if message.kind == WEB_EVENT and not refusal:
+            self._web_event(message, reply)
+            return
         if message.kind in ACTS and not refusal:
             self._device_act(message, reply)
             return
@@ -332,6 +336,23 @@ class Station:
         with self._record.together(answer.committed):
             self._record.command(seq, now_us, before, command, result)
             self._out.outputs(room, outputs, before or _session_id(room))
+        answer.wait()
+
+    def _web_event(
+        self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]
+    ) -> None:
+        """What the web tells of itself is recorded, and is no input of any room."""
+        command = Command(
+            message.id, Actor(message.name, message.role), message.kind, "", message.args
+        )
+        if message.room or not may(command.actor, command.kind):
+            error = f"a {message.role or 'nobody'} may not {message.kind}"
+            reply(wire.ResultMsg(id=message.id, ok=False, error=error))
+            return
+        result = wire.ResultMsg(id=message.id, ok=True)
+        answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
+        with self._record.together(answer.committed):
+            self._record.web_event(next(self._seq), self._clock.now_us(), command)
         answer.wait()
 
     def _device_act(

@@ -16,7 +16,7 @@ from tests.station.clinic import Clinic
 from vitals import wire
 from vitals.alarms.profile import parse
 from vitals.errors import StoreError
-from vitals.model import AlarmChange, Link, Notice, Numeric, Quality, StoreState
+from vitals.model import US, AlarmChange, Link, Notice, Numeric, Quality, StoreState
 from vitals.record import alarm_of
 from vitals.replay import recorded
 from vitals.store.reader import Reader
@@ -109,6 +109,19 @@ ACTS: dict[str, Callable[[Life], None]] = {
     "late program": lambda life: life.clinic.station.watch.late(2.0),
     "lost": lambda life: life.clinic.keepers["ox"].on_link(Link("ox", life.now_us, "lost")),
     "found": lambda life: life.clinic.keepers["ox"].on_link(Link("ox", life.now_us, "streaming")),
+    "part": lambda life: life.act("part", mg=28),
+    "booster": lambda life: life.act("booster", mg=20),
+    "earlier": lambda life: life.act(
+        "correct_dose", n=1, at_us=life.now_us - 300 * US, reason="late"
+    ),
+    "by hand": lambda life: life.act("reading", nibp_sys=182, nibp_dia=95),
+    "spo2 by hand": lambda life: life.act("reading", spo2=87),
+    "hold": lambda life: life.act("hold_cuff", reason="asleep"),
+    "call": lambda life: life.act("call_nurse"),
+    "come": lambda life: life.act("acknowledge", rule="nurse-call"),
+    "emergency": lambda life: life.act("emergency"),
+    "over": lambda life: life.act("end_emergency", to="DESCENT", reason="over"),
+    "cuff off": lambda life: life.act("cuff_off"),
     "restart": Life.restart,
 }
 VALUES = [("spo2", 97.0), ("spo2", 90.0), ("spo2", 86.0), ("spo2", 78.0), ("spo2", None),

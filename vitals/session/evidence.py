@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from vitals.model import US, Numeric, Quality
 from vitals.session.care import Criterion
@@ -19,13 +19,13 @@ RECENT_US = 300 * US
 _MINUTE_US = 60 * US
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One blood pressure, in mmHg; a device may have given one of the two only."""
 
     at_us: int
-    sys: float | None = field(default=None, compare=False)
-    dia: float | None = field(default=None, compare=False)
+    sys: float | None = None
+    dia: float | None = None
 
     @property
     def words(self) -> str:
@@ -132,5 +132,5 @@ def kept(numeric: Numeric, dose_us: int | None) -> bool:
     """Whether a recorded value is evidence still after a restart."""
     if numeric.channel in PRESSURES:
         return True
-    before = dose_us is None or numeric.at_us >= dose_us - RECENT_US
-    return numeric.channel == "spo2" and before
+    counts = dose_us is None or numeric.at_us >= dose_us - RECENT_US
+    return numeric.channel == "spo2" and counts

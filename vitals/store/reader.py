@@ -156,9 +156,7 @@ class Reader:
         )
         return [(before_us, after_us) for before_us, after_us in found]
 
-    def audit(
-        self, uuid: str | None, from_n: int = 0, to_n: int = _LAST_US
-    ) -> list[StoredAudit]:
+    def audit(self, uuid: str | None, from_n: int = 0, to_n: int = _LAST_US) -> list[StoredAudit]:
         """The audit trail of a session in order, with None what belongs to no session.
 
         Of the rows from_n <= n < to_n of the chain.
@@ -183,16 +181,16 @@ class Reader:
         where = "session.uuid IS NULL AND audit.room IN ('', ?) AND audit.seq < ?"
         return self._audit(f"{where} AND kind IN ({marks})", (room, to_seq, *kinds))
 
-    def inputs(self, uuid: str) -> list[tuple[int, Numeric]]:
+    def inputs(self, uuid: str, *, by_hand: bool = False) -> list[tuple[int, Numeric]]:
         """(station's counter, value) of every numeric that a device gave, as it came.
 
-        What a person has entered is the effect of a command.
+        What a person has entered is no input but the effect of a command: `by_hand` reads that.
         """
         found = self._select(
             "SELECT seq, device, key, at_us, value, quality, flags, device_at_us FROM numeric"
             " JOIN channel USING (channel_id) JOIN session USING (session_id)"
-            " WHERE uuid = ? AND device != '' ORDER BY seq",
-            (uuid,),
+            " WHERE uuid = ? AND (device = '') = ? ORDER BY seq",
+            (uuid, by_hand),
         )
         return [
             (seq, Numeric(device, key, at_us, value, QUALITIES[quality], _flags(flags), theirs))
