@@ -15,6 +15,7 @@ from vitals.session.asking import Asking
 from vitals.session.course import Course
 from vitals.session.due import EMERGENCY
 from vitals.session.off_monitor import BackOnMonitor
+from vitals.session.phases import CHECK
 
 if TYPE_CHECKING:
     from vitals.room import Room
@@ -95,6 +96,20 @@ class Desk:
         self._room.asking.wanted = self._room.dirty = True
         return [*self.change(now_us, moved, "dose corrected", actor, more), *due]
 
+    def goes_on(self, now_us: int, name: str) -> list[Output]:
+        """The phase that an act before the dose brings."""
+        was = self.course.session
+        if was.phase == name:
+            return []
+        body = {"from": was.phase, "to": name}
+        return self.change(now_us, replace(was, phase=name), "phase", body=body)
+
+    def arrived(self, now_us: int) -> list[Output]:
+        """Somebody asks or measures: what comes before the dose has begun."""
+        session = self.course.session
+        waits = session.dose_us is None and session.phase == "CHECK_IN"
+        return self.goes_on(now_us, "BASELINE") if waits else []
+
     def phase(self, now_us: int, name: str, actor: str, reason: str) -> list[Output]:
         """A person says which phase it is."""
         was = self.course.session
@@ -111,6 +126,12 @@ class Desk:
         elif was.phase == "EMERGENCY":
             session = replace(session, emergency_us=None, cuff_off=False)
             due = self.course.due.skip_open(EMERGENCY)
+        if name == CHECK:
+            due += self.course.leaving(now_us)
+            self._room.asking.again()
+            self._room.dirty = True
+        elif was.phase == CHECK:
+            session = replace(session, signed={})
         # Before the phase changes, as everything that is new in an emergency sounds once.
         seen = self._room.engine.acknowledge_all(now_us, actor) if name == "EMERGENCY" else []
         return [*seen, *self.change(now_us, session, "phase", actor, body), *due]
@@ -135,6 +156,7 @@ class Desk:
             counts = room.bed.enter(now_us, numeric)
             if numeric.channel == "nibp_sys":
                 outputs += room.pressure_taken(now_us, numeric, course)
+            course.evidence.add(numeric)
             if course.session.dose_us is None:
                 course.baseline.add(numeric)
             if counts:
@@ -144,6 +166,17 @@ class Desk:
                 outputs += room.repeat(course, *pressure)
         room.dirty = True
         return outputs
+
+    def recheck(self, now_us: int, at_us: int, label: str) -> tuple[str, list[Due]]:
+        """A reading is owed some time after a mark; its name, and what changes."""
+        self._room.asking.wanted = self._room.dirty = True
+        item = self.course.recheck(at_us, now_us, label)
+        return item.what, [item]
+
+    def move_recheck(self, now_us: int, what: str, at_us: int) -> list[Due]:
+        """The same when the mark was at another time."""
+        self._room.asking.wanted = self._room.dirty = True
+        return self.course.move_recheck(what, at_us, now_us)
 
     def not_taken(self, changed: list[Due]) -> list[Output]:
         """Readings that nobody will take, for a reason."""
@@ -186,7 +219,10 @@ class Desk:
 
     def resume(self, now_us: int, resume: Resume) -> list[Output]:
         """Goes on after a restart with what was recorded; pending delays start anew."""
-        was = replace(resume.session, resumed=resume.session.resumed + 1)
+        moved = bool(resume.moved_by)
+        was = resume.session
+        if not moved:
+            was = replace(was, resumed=was.resumed + 1)
         self.begin(now_us, was)
         changes = self._room.engine.restore(resume.alarms, now_us)
         course = self.course
@@ -196,14 +232,20 @@ class Desk:
             by_hand = not numeric.device
             judged = numeric if by_hand else sources.take(numeric.at_us, numeric)
             if judged is not None:
-                course.baseline.add(judged)
+                course.evidence.add(judged)
+                if was.dose_us is None:
+                    course.baseline.add(judged)
         for numeric in sorted(resume.latest, key=lambda each: each.at_us):
             self._room.bed.sources.enter(numeric.at_us, numeric)
         changes += self._room.engine.retune(now_us, self.context(course.session))
-        self._room.bed.resume(now_us, resume.alarms, round(RESUMED_S * US))
-        self._room.restored = Restored(resume.alarms, self._room.rules)
-        resumed = SessionChange(now_us, course.session, "resumed")
-        return [resumed, *changes, *course.due.advance(now_us)]
+        if moved:
+            body = {"from": was.moved_from, "to": was.room}
+            change = SessionChange(now_us, course.session, "moved", resume.moved_by, body)
+        else:
+            self._room.bed.resume(now_us, resume.alarms, round(RESUMED_S * US))
+            self._room.restored = Restored(resume.alarms, self._room.rules)
+            change = SessionChange(now_us, course.session, "resumed")
+        return [change, *changes, *course.due.advance(now_us)]
 
     def context(self, session: Session) -> Context:
         """What the limits in force depend on."""

@@ -77,7 +77,9 @@ class DeviceDesk:
             channels = tuple(channel for channel in channels if channel in config.channels)
         spot = facts.spot if config.mode is None else config.mode == "spot"
         rank = list(self._config).index(device) + (0 if room == home else len(self._config))
-        return RoomDevice(device, channels, facts.can, spot, facts.period_s, rank)
+        return RoomDevice(
+            device, channels, facts.can, spot, facts.period_s, rank, facts.own_alarm
+        )
 
     def messages(self, room: str) -> list[wire.DeviceMsg]:
         """The devices of a room as the pages see them at first."""

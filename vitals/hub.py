@@ -64,7 +64,7 @@ class Hub:
             if room and box.rooms is not None and room not in box.rooms:
                 continue
             if started:
-                box.forget(room, "due", "mark")
+                box.forget(room, "due", "mark", "care")
             if other:
                 box.forget_readings(room)
             box.put(key, data)
@@ -141,6 +141,11 @@ class Hub:
         Refill it after the resumed session has been published: a new session clears all trends.
         """
         return self._room(room).trend(channel)
+
+    def follow(self, room: str, to: str) -> None:
+        """A session has moved: its trends and its time line go along; pages begin anew with it."""
+        self._room(to).follow(self._room(room))
+        self.reset(self.snapshot())
 
     def _room(self, room: str) -> LatestRoom:
         if room not in self._rooms:

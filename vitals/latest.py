@@ -63,6 +63,11 @@ class LatestRoom:
             care=self._care if self._open else None,
         )
 
+    def follow(self, other: LatestRoom) -> None:
+        """The session has come from another room."""
+        self._trends, other._trends = other._trends, {}
+        self._marks, other._marks = other._marks, deque(maxlen=MARKS)
+
     @property
     def session_id(self) -> str:
         """The session that the room is in, `""` for none."""

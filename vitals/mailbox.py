@@ -21,6 +21,8 @@ CAPS: dict[str, int | None] = {
     "beat": 1,
     "feed": 1,
     "session": 1000,
+    "care": 1000,
+    "held": 1000,
     "link": 1000,
     "device": 1000,
     "identify": 100,

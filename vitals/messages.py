@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from vitals import wire
 from vitals.model import (
@@ -17,6 +19,7 @@ from vitals.model import (
     Session,
     Waveform,
 )
+from vitals.session.view import CareView
 
 
 def numeric(
@@ -163,6 +166,44 @@ def session(
         moved_from=s.moved_from,
         rev=s.rev,
         last=dict(s.last),
+    )
+
+
+def mark(
+    room: str, at_us: int, kind: str, text: str, by: str, body: Mapping[str, Any] | None = None
+) -> wire.MarkMsg:
+    """A point of the time line; `body`: of the event that it is, which may have been corrected."""
+    event = body or {}
+    return wire.MarkMsg(
+        room=room,
+        at_us=at_us,
+        kind=kind,
+        text=text,
+        id=str(event.get("id", "")),
+        by=str(event.get("by", by)),
+        first_us=event.get("first_us"),
+    )
+
+
+def care(room: str, view: CareView) -> wire.CareMsg:
+    """What follows from a session and its newest values."""
+    return wire.CareMsg(
+        room=room,
+        gate={"state": view.gate, "words": list(view.words), "concerns": list(view.concerns)},
+        criteria=[
+            {
+                "id": line.id,
+                "label": line.label,
+                "met": line.met,
+                "auto": line.auto,
+                "words": line.words,
+                "override": line.override,
+            }
+            for line in view.criteria
+        ],
+        met_us=view.met_us,
+        owed=list(view.owed),
+        earliest_us=view.earliest_us,
     )
 
 

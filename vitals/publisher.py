@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec import structs
+
 from vitals import messages, wire
 from vitals.alarms.profile import Profile
 from vitals.callout import CallOut
@@ -23,6 +25,11 @@ from vitals.model import (
 )
 from vitals.record import CHANGES, MARKS, Record, change_words
 from vitals.room import Room
+from vitals.session.moving import MOVED_OUT
+from vitals.session.view import care_view
+
+_PLACED = ("opened", "resumed", "moved")
+"""Session changes with which a room begins or goes on: it is described beside them."""
 
 
 class Publisher:
@@ -61,6 +68,7 @@ class Publisher:
         self._slack_s = slack_s
         self._seq = record.seq
         self._readings: dict[str, dict[str, Numeric]] = {}
+        self._care: dict[str, tuple[str, wire.CareMsg]] = {}
         self.gaps: dict[str, list[tuple[int, int]]] = {}
         self.on_request: Callable[[Room, int, DeviceRequest], None] = _nobody
 
@@ -82,8 +90,9 @@ class Publisher:
                 case Event():
                     self._record.event(seq, room.id, session, output)
                     if output.kind in MARKS:
-                        text = str(output.body.get("text", ""))
-                        self.mark(room, output.at_us, output.kind, text)
+                        text, who = str(output.body.get("text", "")), output.actor
+                        told = (output.at_us, output.kind, text, who, output.body)
+                        self.mark(messages.mark(room.id, *told))
                 case Numeric():
                     if session is not None:
                         self._record.numeric(session, seq, output)
@@ -107,26 +116,43 @@ class Publisher:
         fresh_s, gone_s = freshness(numeric, period_s, room.due, self._slack_s, spot=spot)
         self._hub.publish(messages.numeric(room.id, seq, numeric, fresh_s, gone_s))
 
-    def mark(self, room: Room, at_us: int, kind: str, text: str) -> None:
+    def moved(self, room: Room, to: Room) -> None:
+        """The session of a room goes on in another one, and takes its last reading along."""
+        self.gaps[to.id] = self.gaps.pop(room.id, [])
+        self._readings[to.id] = self._readings.pop(room.id, {})
+
+    def mark(self, mark: wire.MarkMsg) -> None:
         """A point of the time line."""
-        self._hub.publish(
-            wire.MarkMsg(seq=next(self._seq), room=room.id, at_us=at_us, kind=kind, text=text)
-        )
+        mark.seq = next(self._seq)
+        self._hub.publish(mark)
+
+    def care(self, room: Room, now_us: int) -> None:
+        """What follows from a room's session and its newest values, if that has changed."""
+        view = care_view(room, now_us)
+        if view is None or room.session is None:
+            self._care.pop(room.id, None)
+            return
+        known = (room.session.id, messages.care(room.id, view))
+        if self._care.get(room.id) != known:
+            self._care[room.id] = known
+            self._hub.publish(structs.replace(known[1], seq=next(self._seq)))
 
     def _session(self, room: Room, seq: int, change: SessionChange) -> None:
         gaps = self.gaps.get(room.id, []) if change.session.resumed else []
         gap = gaps[-1] if change.cause == "resumed" and gaps else None
-        setup = room.setup.to_json() if change.cause in ("opened", "resumed") else None
+        setup = room.setup.to_json() if change.cause in _PLACED else None
         self._record.session(seq, change, self._profile.text, gap, setup)
         if change.cause in ("opened", "closed"):
             self._readings.pop(room.id, None)
-        self._hub.publish(messages.session(room.id, seq, change.session, self._mode, gaps))
+        here = None if change.cause == MOVED_OUT else change.session
+        self._hub.publish(messages.session(room.id, seq, here, self._mode, gaps))
         if change.cause == "dose":
             for reading in self._readings.get(room.id, {}).values():
                 self.show(room, next(self._seq), reading)  # its interval is another one now
         if change.cause in CHANGES and change.cause != "resumed":
             text = change_words(change.cause, change.session.phase, change.body)
-            self.mark(room, change.at_us, change.cause, text)
+            told = (change.at_us, change.cause, text, change.actor)
+            self.mark(messages.mark(room.id, *told))
 
 
 def _nobody(room: Room, seq: int, request: DeviceRequest) -> None:

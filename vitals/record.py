@@ -7,7 +7,7 @@ state that a restarted station resumes from.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vitals import wire
+from vitals import messages, wire
 from vitals.channels import NIBP
 from vitals.clock import Clock, boot_id
 from vitals.errors import StoreError
@@ -42,16 +42,20 @@ from vitals.model import (
 )
 from vitals.room_setup import device_json
 from vitals.session.baseline import READINGS, STREAMS
+from vitals.session.evidence import kept
+from vitals.session.moving import MOVED_OUT, goes_along
 from vitals.store.reader import Reader
 from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, StoredAudit
 from vitals.store.writer import Writer
 
 TRENDS = ("hr", "pr", "spo2", "nibp_sys", "nibp_dia", "nibp_map", "pi", "rr")
-MARKS = ("mark", "symptom", "score", "reading", "not_obtained", "skipped", "call")
+MARKS = (
+    "mark", "symptom", "score", "reading", "not_obtained", "skipped", "call", "adverse_event",
+)  # fmt: skip
 """Kinds of events that are points of the time line."""
 CHANGES = (
     "dose", "part", "booster", "dose corrected", "infusion end", "phase", "resumed", "moved",
-    "off monitor", "on monitor", "finished", "limit", "cuff off", "cuff on",
+    "off monitor", "on monitor", "finished", "limit", "cuff off", "cuff on", "gate", "signed",
 )  # fmt: skip
 """Session changes that are."""
 DOSED = ("dose", "dose corrected")
@@ -80,6 +84,7 @@ class OpenSession:
         trends: (at_us, value) by channel and device.
         readings: the newest blood pressure, and what was last entered by hand.
         measured: see `vitals.model.Resume`.
+        corrected: marks as they were corrected last.
     """
 
     session: Session
@@ -91,6 +96,7 @@ class OpenSession:
     trends: dict[str, dict[str, list[tuple[int, float]]]] = field(default_factory=dict)
     readings: list[Numeric] = field(default_factory=list)
     measured: tuple[Numeric, ...] = ()
+    corrected: tuple[Event, ...] = ()
 
 
 class Record:
@@ -353,6 +359,8 @@ class Folded:
     alarms: dict[str, Alarm] = field(default_factory=dict)
     due: dict[str, Due] = field(default_factory=dict)
     gaps: list[tuple[int, int]] = field(default_factory=list)
+    _leaving: dict[str, Alarm] = field(default_factory=dict)
+    marks: dict[str, Event] = field(default_factory=dict)
 
     def take(self, row: StoredAudit) -> None:
         """The next row, in order."""
@@ -360,8 +368,15 @@ class Folded:
             alarm = alarm_of(row.body["after"])
             self.alarms[alarm.rule] = alarm
         elif row.kind == "due":
-            self.due[row.body["what"]] = Due(**row.body)
+            self.due[row.body["what"]] = Due(**{**row.body, "room": self.session.room})
+        elif row.kind == "mark" and "id" in row.body:
+            event = Event(row.at_us, row.kind, row.body, row.actor)
+            self.marks[row.body["id"]] = event
         elif row.kind == "session_change":
+            if row.body["cause"] == MOVED_OUT:  # where it leaves, its alarms end; it keeps them
+                self._leaving = dict(self.alarms)
+            elif row.body["cause"] == "moved":
+                self._move(row.room)
             state = dict(row.body.get("state", {}))
             if "limits" in state:
                 state["limits"] = {key: tuple(own) for key, own in state["limits"].items()}
@@ -374,6 +389,13 @@ class Folded:
             if "gap" in row.body:
                 self.gaps.append((row.body["gap"][0], row.body["gap"][1]))
 
+    def _move(self, room: str) -> None:
+        """The session goes on in another room."""
+        self.session = replace(self.session, room=room)
+        gone_along = (alarm for rule, alarm in self._leaving.items() if goes_along(rule))
+        self.alarms = {alarm.rule: replace(alarm, room=room) for alarm in gone_along}
+        self.due = {what: replace(due, room=room) for what, due in self.due.items()}
+
 
 def alarm_of(body: Mapping[str, Any]) -> Alarm:
     """An alarm from its audit row."""
@@ -382,7 +404,8 @@ def alarm_of(body: Mapping[str, Any]) -> Alarm:
 
 def _open_session(reader: Reader, session: Session) -> OpenSession:
     rows = reader.audit(session.id)
-    folded = Folded(session)
+    first = next((row.room for row in rows if row.kind == "session_change"), session.room)
+    folded = Folded(replace(session, room=first))
     for row in rows:
         folded.take(row)
     trends: dict[str, dict[str, list[tuple[int, float]]]] = {}
@@ -412,48 +435,61 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
         tuple(folded.alarms.values()),
         tuple(folded.due.values()),
         folded.gaps,
-        [mark for row in rows if (mark := _mark(row, session)) is not None],
+        _marks(rows, session),
         trends,
         readings,
         measured(reader, folded.session),
+        tuple(folded.marks.values()),
     )
 
 
 def measured(reader: Reader, session: Session, to_us: int | None = None) -> tuple[Numeric, ...]:
-    """What a baseline is made of, as recorded; nothing once the dose has frozen it."""
-    if session.dose_us is not None:
-        return ()
+    """What baseline, gate and discharge are judged on, as recorded; see `evidence.kept`."""
     found: list[Numeric] = []
     for channel in (*READINGS, *STREAMS):
         series = reader.numerics(session.id, channel, to_us=to_us)
-        valid = ~np.isnan(series.value)
+        valid = ~np.isnan(series.value) & (series.quality != _INVALID)
         for i in np.flatnonzero(valid).tolist():
             quality = QUALITIES[int(series.quality[i])]
             at_us, value = int(series.at_us[i]), float(series.value[i])
             found.append(Numeric(series.device[i], channel, at_us, value, quality))
-    return tuple(found)
+    return tuple(numeric for numeric in found if kept(numeric, session.dose_us))
+
+
+def _marks(rows: Iterable[StoredAudit], session: Session) -> list[wire.MarkMsg]:
+    """The time line; of what was corrected the last word."""
+    found: dict[str, wire.MarkMsg] = {}
+    for row in rows:
+        mark = _mark(row, session)
+        if mark is not None:
+            found[mark.id or f"#{row.n}"] = mark
+    return list(found.values())
 
 
 def _mark(row: StoredAudit, session: Session) -> wire.MarkMsg | None:
     """A point of the time line."""
     if row.kind in MARKS:
-        kind, text = row.kind, str(row.body.get("text", ""))
-    elif row.kind == "session_change" and row.body["cause"] in CHANGES:
+        text = str(row.body.get("text", ""))
+        return messages.mark(session.room, row.at_us, row.kind, text, row.actor, row.body)
+    if row.kind == "session_change" and row.body["cause"] in CHANGES:
         kind = row.body["cause"]
         text = change_words(kind, row.body["phase"], row.body)
     else:
         return None
-    return wire.MarkMsg(room=session.room, at_us=row.at_us, kind=kind, text=text)
+    return messages.mark(session.room, row.at_us, kind, text, row.actor)
 
 
 def change_words(cause: str, phase: str, body: Mapping[str, Any]) -> str:
     """What the time line says of a session change beside its kind."""
     if cause == "phase":
         return phase
+    if cause == "gate":
+        order = f"order of {body['order_by']}" if body.get("order_by") else ""
+        return ", ".join(filter(None, (body.get("decision", ""), body.get("reason", ""), order)))
     if cause == "limit":
         limit = "as in the profile" if body.get("limit") is None else f"{body['limit']:g}"
         return f"{body.get('rule', '')}: {limit}"
-    return str(body.get("reason", ""))
+    return str(body.get("reason") or body.get("text", ""))
 
 
 __all__ = ["OpenSession", "Record", "StoreError"]

@@ -7,7 +7,7 @@ been if everybody had acted just as they did.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,8 +36,9 @@ from vitals.record import Folded
 from vitals.room import Room
 from vitals.room_setup import RoomSetup, device_of
 from vitals.session import care
-from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.due import REPEAT
+from vitals.session.evidence import kept
+from vitals.session.moving import HandOver
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StoredAudit
 
@@ -63,7 +64,7 @@ class Recorded:
     rows: tuple[StoredAudit, ...]
     profile: Profile
     _setup: RoomSetup
-    _before: tuple[Input, ...]
+    _before: Mapping[int, tuple[Input, ...]]
     _inputs: tuple[Input | StoredAudit, ...]
     _entered: tuple[Input, ...] = ()
 
@@ -90,10 +91,13 @@ class Recorded:
         session = self.record.session
         other = profile.rules != self.profile.rules
         refused = {r.command_id for r in self.rows if r.kind == "command" and not r.body["ok"]}
-        room = self._room(profile, self._setup)
-        for item in self._before:
+        opened = next(row for row in self.rows if row.body.get("cause") == "opened")
+        room = self._room(profile, self._setup, opened.room)
+        for item in self._before[0]:
             room.step(item)
-        folded = Folded(replace(session, phase="CHECK_IN", dose_us=None, resumed=0, ended_us=None))
+        hand_over: HandOver | None = None
+        new = replace(session, phase="CHECK_IN", dose_us=None, resumed=0, ended_us=None)
+        folded = Folded(replace(new, room=opened.room))
         resumed = 0
         rows = iter(self.rows)
         row = next(rows, None)
@@ -107,6 +111,15 @@ class Recorded:
                 if row.kind == "alarm":
                     end_us = max(end_us, row.at_us)
                 row = next(rows, None)
+            if isinstance(entry, StoredAudit) and entry.body["cause"] == "moved":
+                setup = RoomSetup.of_json(entry.body["room"])
+                room = self._room(profile, setup, entry.room)
+                for item in self._before[seq]:
+                    room.step(item)
+                if hand_over is not None:
+                    yield from hand_over.complete(room, seq, entry.at_us)
+                end_us = max(end_us, entry.at_us)
+                continue
             if isinstance(entry, StoredAudit):
                 # The program was started again: time ran until then, as far as it was recorded,
                 # and a new room went on with what was recorded.
@@ -116,16 +129,18 @@ class Recorded:
                     folded.session,
                     tuple(folded.alarms.values()),
                     tuple(folded.due.values()),
+                    marks=tuple(folded.marks.values()),
                 )
                 if other and room.session is not None:  # what was recorded is another room's
-                    state = Resume(entry.at_us, room.session, tuple(room.alarms), tuple(room.due))
+                    told = (tuple(room.alarms), tuple(room.due))
+                    state = Resume(entry.at_us, room.session, *told, marks=state.marks)
                 setup = self._setup
                 if "room" in entry.body:  # as it was then: devices may have changed their rooms
                     setup = RoomSetup.of_json(entry.body["room"])
-                room = self._room(profile, setup)
+                room = self._room(profile, setup, entry.room)
                 was = replace(state.session, resumed=resumed)
                 resumed += 1
-                measured = () if was.dose_us is not None else self._measured(seq)
+                measured = self._measured(seq, was.dose_us)
                 state = replace(state, session=was, measured=measured, latest=self._latest(seq))
                 item = Input(seq, entry.at_us, state)
             elif other and isinstance(entry.body, Command):
@@ -135,6 +150,9 @@ class Recorded:
             else:
                 item = entry
             end_us = max(end_us, item.at_us)
+            act = item.body
+            if isinstance(act, Command) and act.kind == "move_session" and room.session is not None:
+                hand_over = HandOver(room, str(act.args.get("to")), act.actor.name)
             outputs = room.step(item)
             if other:
                 _without_own_repeats(room, outputs)
@@ -142,9 +160,9 @@ class Recorded:
         if session.ended_us is None:
             yield from room.step(Input(0, end_us, Tick(end_us)))
 
-    def _measured(self, to_seq: int) -> tuple[Numeric, ...]:
-        """What the station had recorded for the baseline when it started again."""
-        wanted = [n for n in self._numerics(to_seq) if n.channel in (*READINGS, *STREAMS)]
+    def _measured(self, to_seq: int, dose_us: int | None) -> tuple[Numeric, ...]:
+        """What the station had recorded of baseline and evidence when it started again."""
+        wanted = [n for n in self._numerics(to_seq) if kept(n, dose_us)]
         return tuple(sorted(wanted, key=lambda numeric: numeric.at_us))
 
     def _latest(self, to_seq: int) -> tuple[Numeric, ...]:
@@ -165,10 +183,10 @@ class Recorded:
                 if numeric.value is not None and numeric.quality is not Quality.INVALID:
                     yield numeric
 
-    def _room(self, profile: Profile, setup: RoomSetup) -> Room:
+    def _room(self, profile: Profile, setup: RoomSetup, room: str) -> Room:
         session = self.record.session
         return Room(
-            session.room,
+            room,
             setup.devices,
             profile,
             mode=session.mode,
@@ -197,15 +215,21 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
             f"session {session_id} was recorded by an older version and cannot be replayed"
         )
     last = max(row.seq or 0 for row in rows) + 1
-    around = reader.around(record.session.room, last, _AROUND)
-    first = _opening(around, record, opened.seq)
+    moves = [row for row in rows if row.kind == "session_change" and row.body["cause"] == "moved"]
+    stays = [(opened.room, opened.seq), *((row.room, row.seq or 0) for row in moves)]
+    ends = [*(seq for _, seq in stays[1:]), last]
+    around = {room: reader.around(room, last, _AROUND) for room, _ in stays}
+    first = _opening(around[opened.room], record, opened.seq)
     late = {row.body["input"]: row.at_us for row in rows if row.kind == "late_input"}
     inputs: list[Input | StoredAudit] = [_command(first)]
     inputs += [
         Input(seq, late.get(seq, value.at_us), value) for seq, value in reader.inputs(session_id)
     ]
-    for row in (*rows, *(row for row in around if (row.seq or 0) > opened.seq)):
-        if row.kind == "session_change" and row.body["cause"] == "resumed":
+    told = list(rows)
+    for (room, from_seq), to_seq in zip(stays, ends, strict=True):
+        told += [row for row in around[room] if from_seq < (row.seq or 0) < to_seq]
+    for row in told:
+        if row.kind == "session_change" and row.body["cause"] in ("resumed", "moved"):
             inputs.append(row)
         else:
             body = _body(row)
@@ -213,10 +237,16 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
                 inputs.append(Input(row.seq or 0, late.get(row.seq, row.at_us), body))
     inputs.sort(key=lambda entry: entry.seq or 0)
     profile = parse(record.profile_text, Path(f"the profile of session {session_id}"))
-    before = tuple(_last_known(row for row in around if (row.seq or 0) < (first.seq or 0)))
+    before = {0: tuple(_last_known(_until(around[opened.room], first.seq or 0)))}
+    for row in moves:
+        before[row.seq or 0] = tuple(_last_known(_until(around[row.room], row.seq or 0)))
     entered = tuple(Input(s, n.at_us, n) for s, n in reader.inputs(session_id, by_hand=True))
     setup = RoomSetup.of_json(opened.body["room"])
     return Recorded(record, rows, profile, setup, before, tuple(inputs), entered)
+
+
+def _until(rows: Iterable[StoredAudit], to_seq: int) -> Iterator[StoredAudit]:
+    return (row for row in rows if (row.seq or 0) < to_seq)
 
 
 def _opening(around: Iterable[StoredAudit], record: SessionRecord, to_seq: int) -> StoredAudit:
@@ -309,7 +339,7 @@ def _body(
         case "bind":
             return Bind(row.at_us, device_of(body["device"]))
         case "unbind":
-            return Unbind(row.at_us, body["device"])
+            return None
         case "notice":
             device, code = body["device"], body["code"]
             return Notice(device, row.at_us, code, body["active"], body["detail"])

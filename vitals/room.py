@@ -293,6 +293,7 @@ class Room:
             self.dirty = True
             return []
         outputs: list[Output] = []
+        course.evidence.add(self.judged)
         if numeric.channel == "nibp_sys":
             self.dirty = True
             outputs += self.pressure_taken(now_us, numeric, course)
@@ -313,9 +314,9 @@ class Room:
             self._looked, self.dirty = bed.sources.version, True
         return outputs
 
-    def pressure_taken(self, now_us: int, numeric: Numeric, course: Course) -> list[Due]:
+    def pressure_taken(self, now_us: int, numeric: Numeric, course: Course) -> list[Output]:
         """A valid blood pressure pays what is owed; in an emergency the next one is planned."""
-        paid = course.due.reading(numeric.at_us)
+        paid = [*self.desk.arrived(now_us), *course.due.reading(numeric.at_us)]
         if course.session.phase != "EMERGENCY":
             return paid
         every_us = round(self.care.emergency.nibp_every_s * US)

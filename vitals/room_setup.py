@@ -56,6 +56,7 @@ def device_json(device: RoomDevice) -> dict[str, Any]:
         "spot": device.spot,
         "period_s": device.period_s,
         "rank": device.rank,
+        "own_alarm": device.own_alarm,
     }
 
 
@@ -68,4 +69,5 @@ def device_of(kept: Mapping[str, Any]) -> RoomDevice:
         kept["spot"],
         kept.get("period_s", 1.0),
         kept.get("rank", 0),
+        kept.get("own_alarm", "unknown"),
     )

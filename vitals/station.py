@@ -56,6 +56,7 @@ from vitals.publisher import Publisher
 from vitals.record import Record
 from vitals.room import Room
 from vitals.session.care import Care
+from vitals.session.moving import HandOver
 from vitals.session.permissions import WEB_EVENT, may
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
 from vitals.station_watch import Watch
@@ -106,6 +107,7 @@ class Station:
         self._ended = False
         self._unread = ""
         self._faults: set[str] = set()
+        self._untold: set[str] = set()
         for room in config.room:
             self._rooms[room.id] = Room(
                 room.id,
@@ -212,6 +214,8 @@ class Station:
         while True:
             self._record.stalled(time.monotonic())
             self.watch.look()
+            for room in self._rooms.values():
+                self._tell_care(room)
             self._hub.publish(
                 wire.BeatMsg(
                     seq=next(self._seq),
@@ -225,6 +229,15 @@ class Station:
             )
             self._late_ms = 0.0
             await asyncio.sleep(BEAT_S)
+
+    def _tell_care(self, room: Room) -> None:
+        """Gate, discharge and what is owed; whatever goes wrong here, monitoring goes on."""
+        try:
+            self._out.care(room, self._clock.now_us())
+        except Exception:
+            if room.id not in self._untold:
+                self._untold.add(room.id)
+                log.exception("%s: gate and discharge cannot be shown", room.id)
 
     async def _tell_statuses(self) -> None:
         while True:
@@ -318,6 +331,8 @@ class Station:
             refusal = f"there is no room {message.room!r} here"
         elif message.kind == "open_session" and self._unread:
             refusal = "the record cannot be read, and a session may be open in it: " + self._unread
+        elif message.kind == "move_session":
+            refusal = self._cannot_move(room, str(message.args.get("to", "")))
         if room is None or refusal:
             reply(wire.ResultMsg(id=message.id, ok=False, error=refusal))
             return
@@ -326,6 +341,8 @@ class Station:
         command = Command(message.id, actor, message.kind, room.id, message.args)
         seq = next(self._seq)
         before = _session_id(room)
+        goes = room.session is not None and command.kind == "move_session"
+        hand_over = HandOver(room, str(command.args["to"]), actor.name) if goes else None
         outputs = room.step(Input(seq, now_us, command))
         result = self._result(outputs, command)
         for tested in (o for o in outputs if isinstance(o, Event) and o.kind == ESCALATION_TEST):
@@ -336,11 +353,32 @@ class Station:
         with self._record.together(answer.committed):
             self._record.command(seq, now_us, before, command, result)
             self._out.outputs(room, outputs, before or _session_id(room))
+            if hand_over is not None and result.ok:
+                self._move(room, self._rooms[str(command.args["to"])], hand_over, now_us)
+        self._tell_care(room)
         answer.wait()
 
-    def _web_event(
-        self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]
-    ) -> None:
+    def _cannot_move(self, room: Room, to: str) -> str:
+        """Why a session cannot go to another room, `""` if the room itself may decide."""
+        target = self._rooms.get(to)
+        if target is None:
+            return f"there is no room {to!r} here"
+        if target.session is not None and target is not room:
+            return f"{to} has a session ({target.session.subject_ref}); close it first"
+        return ""
+
+    def _move(self, room: Room, to: Room, hand_over: HandOver, now_us: int) -> None:
+        outputs = hand_over.complete(to, next(self._seq), now_us)
+        self._out.moved(room, to)
+        self._out.outputs(to, outputs, _session_id(to))
+        self._hub.follow(room.id, to.id)
+        for due in to.due:
+            self._hub.publish(messages.due(next(self._seq), due))
+        for alarm in to.alarms:
+            message = messages.alarm(next(self._seq), alarm, to.rules[alarm.rule])
+            self._hub.publish(message)
+
+    def _web_event(self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]) -> None:
         """What the web tells of itself is recorded, and is no input of any room."""
         command = Command(
             message.id, Actor(message.name, message.role), message.kind, "", message.args
@@ -450,6 +488,7 @@ class Station:
                 found.due,
                 found.measured,
                 tuple(found.readings),
+                marks=found.corrected,
             )
             self._step(room, resume, now_us)
             for due in room.due:
@@ -459,13 +498,14 @@ class Station:
                 self._hub.publish(message)
                 self._callout.restored(alarm)
             for mark in found.marks:
-                self._out.mark(room, mark.at_us, mark.kind, mark.text)
-            self._out.mark(room, now_us, "resumed", "")
+                self._out.mark(mark)
+            self._out.mark(messages.mark(room.id, now_us, "resumed", "", ""))
             for channel, series in found.trends.items():
                 device = next((d for d in room.devices if d in series), "")
                 self._hub.trend(room.id, channel).load(series.get(device, ()))
             for reading in found.readings:
                 self._out.show(room, next(self._seq), reading)
+            self._tell_care(room)
         return ""
 
     def _supersede(self, session: Session) -> None:

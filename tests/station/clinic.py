@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from vitals import wire
@@ -52,12 +52,16 @@ class FakeKeeper:
         self.asked: list[Request] = []
         self.refuses = ""
         self.known = LinkStatus()
+        self.reopened: list[str] = []
 
     async def run(self) -> None:
         await asyncio.Event().wait()
 
     def status(self) -> LinkStatus:
         return self.known
+
+    def reopen(self, why: str) -> None:
+        self.reopened.append(why)
 
     def request(self, request: Request) -> None:
         if self.refuses:
@@ -68,14 +72,19 @@ class FakeKeeper:
 class Clinic:
     """One running station."""
 
-    def __init__(self, folder: Path) -> None:
-        self.config: Config = parse(CONFIG, path=folder / "clinic.toml")
-        self.record = Record(self.config.station.store, "s", CONFIG)
+    def __init__(
+        self,
+        folder: Path,
+        text: str = CONFIG,
+        devices: Mapping[str, StationDevice] = DEVICES,
+    ) -> None:
+        self.config: Config = parse(text, path=folder / "clinic.toml")
+        self.record = Record(self.config.station.store, "s", text)
         self.clock: Clock = self.record.clock(1.0)
         self.hub = Hub()
         self.keepers: dict[str, FakeKeeper] = {}
         self.station = Station(
-            self.config, load(), DEVICES, self._keeper, self.hub, self.record, self.clock
+            self.config, load(), devices, self._keeper, self.hub, self.record, self.clock
         )
         self.reader = Reader(self.config.station.store)
 
@@ -93,14 +102,22 @@ class Clinic:
     def value(self, channel: str, value: float | None, device: str = "ox") -> None:
         self.say(Numeric(device, channel, self.clock.now_us(), value))
 
-    async def act(self, kind: str, ident: str = "", **args: object) -> wire.ResultMsg:
+    async def act(
+        self,
+        kind: str,
+        ident: str = "",
+        *,
+        room: str = "room-1",
+        role: str = "nurse",
+        **args: object,
+    ) -> wire.ResultMsg:
         got: asyncio.Future[wire.ResultMsg] = asyncio.get_running_loop().create_future()
         message = wire.CommandMsg(
             id=ident or f"{kind}-{time.monotonic_ns()}",
             kind=kind,
-            room="room-1",
+            room=room,
             name="nurse A",
-            role="nurse",
+            role=role,
             args=args,
         )
         self.station.on_command(message, got.set_result)
@@ -114,9 +131,11 @@ class Clinic:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Clinic]:
+async def running(
+    folder: Path, text: str = CONFIG, devices: Mapping[str, StationDevice] = DEVICES
+) -> AsyncIterator[Clinic]:
     """A station that runs, and is stopped and closed in order."""
-    clinic = Clinic(folder)
+    clinic = Clinic(folder, text, devices)
     task = asyncio.create_task(clinic.station.run())
     try:
         await asyncio.sleep(0)

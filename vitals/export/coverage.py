@@ -173,13 +173,15 @@ def _channel(
     runs = [run for stream in streams for run in _runs(stream)]
     measured = _without(_union(clip(runs, from_us, to_us)), off)
     missing = _without(_without(((from_us, to_us),), off), measured)
+    if measured:  # a moment before the first value is no more a gap than one between two
+        missing = tuple(gap for gap in missing if gap[1] - gap[0] > FRESH_S * US)
     wanted = to_us - from_us - _length(off)
     values = sum(stream.at_us.size for stream in streams)
     doubtful = sum(int(np.count_nonzero(s.doubtful & s.shown)) for s in streams)
     invalid = sum(int(np.count_nonzero(~s.shown)) for s in streams)
     return ChannelCoverage(
         key,
-        _length(measured) / wanted if wanted > 0 else None,
+        1.0 - _length(missing) / wanted if wanted > 0 else None,
         max(missing, key=lambda gap: gap[1] - gap[0], default=None),
         len(missing),
         values,

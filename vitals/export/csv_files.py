@@ -54,7 +54,7 @@ def text(value: str) -> str:
 
 def number(value: float | None) -> str:
     """The shortest text that reads back the same; `""` for no value."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    if value is None or value != value:
         return ""
     return repr(value).removesuffix(".0")
 

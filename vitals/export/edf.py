@@ -183,16 +183,16 @@ class _Scale(NamedTuple):
 
 
 def _exact_scale(value: NDArray[np.float64]) -> _Scale | None:
-    """Steps of 1, 0.1, … that tell every value exactly; None if none do."""
+    """Steps of 1, 0.1, … that tell every value exactly, between whole numbers; or None."""
     low, high = float(value.min()), float(value.max())
     for digits in range(_DIGITS + 1):
         scaled = value * 10.0**digits
-        steps = max(2, round((high - low) * 10**digits) + 1)
-        bottom = round(low - 10.0**-digits, digits)
-        top = round(bottom + steps * 10.0**-digits, digits)
-        fits = steps <= _STEPS and all(len(f"{end:.{digits}f}") <= _WIDE for end in (bottom, top))
+        bottom = math.floor(low) if digits and low > math.floor(low) else math.floor(low) - 1
+        top = max(math.ceil(high), bottom + 2)
+        steps = (top - bottom) * 10**digits
+        fits = steps <= _STEPS and max(len(str(bottom)), len(str(top))) <= _WIDE
         if fits and bool(np.all(np.abs(scaled - np.rint(scaled)) < _NEAR)):
-            return _Scale(bottom, top, (top - bottom) / steps, steps)
+            return _Scale(bottom, top, 10.0**-digits, steps)
     return None
 
 

@@ -11,6 +11,8 @@ import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import tzinfo
+from functools import lru_cache
 from typing import IO
 
 from vitals.channels import CHANNELS, NIBP
@@ -44,10 +46,11 @@ class _Value:
 
 def write(data: SessionData, file: IO[bytes], tell: Tell) -> None:
     """Writes the batch; every segment ends with a carriage return."""
-    tell("messages")
+    tell("values")
     _segment(file, "BHS", "^~\\&", _application(data), "", "", "", _time(data, data.exported_us))
     count = 0
     for count, segments in enumerate(messages(data), 1):
+        tell(f"message {count}")
         for fields in segments:
             _segment(file, *fields)
     _segment(file, "BTS", str(count))
@@ -183,9 +186,15 @@ def _device(device: str) -> str:
 
 def _time(data: SessionData, at_us: int) -> str:
     """DTM of a time to 0.1 ms, with the offset from UTC."""
-    at_us = (at_us + 50) // 100 * 100
-    at = times.moment(at_us, data.zone)
-    return f"{at:%Y%m%d%H%M%S}.{at.microsecond // 100:04}{times.iso(at_us, data.zone)[-6:].replace(':', '')}"
+    second, fraction = divmod((at_us + 50) // 100, US // 100)
+    digits, offset = _second(second, data.zone)
+    return f"{digits}.{fraction:04}{offset}"
+
+
+@lru_cache(4096)
+def _second(second: int, where: tzinfo) -> tuple[str, str]:
+    at = times.moment(second * US, where)
+    return f"{at:%Y%m%d%H%M%S}", times.offset_text(second * US, where).replace(":", "")
 
 
 def _segment(file: IO[bytes], *fields: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from vitals import __version__
 from vitals.channels import CHANNELS, NIBP
 from vitals.export import times
-from vitals.export.coverage import Coverage, Span, Stream, measure
+from vitals.export.coverage import Coverage, Span, Stream, lasting, measure
 from vitals.export.people import People
 from vitals.export.pressures import determinations
 from vitals.export.salvage import is_broken, salvage
@@ -133,12 +133,9 @@ class _Reading:
 
         found, lost = salvage(part, 0, _ROWS, 1)
         if lost:
-            count = sum(end - start for start, end in lost if end < _ROWS)
-            self._lost.append(
-                f"The record is damaged: up to {count} rows of the audit trail cannot be read."
-                if count
-                else "The record is damaged: the audit trail cannot be read."
-            )
+            first, end = lost[0][0], lost[-1][1]
+            where = f"from row {max(1, first)} on" if end == _ROWS else f"in rows {first} to {end - 1}"
+            self._lost.append(f"The record is damaged: the audit trail {where} cannot be read.")
         rows = [row for part in found for row in part]
         kept = [row for row in rows if 0 <= row.at_us < _LAST_US]
         if len(kept) < len(rows):
@@ -189,11 +186,13 @@ class _Reading:
         end_us = session.ended_us or max(ends, default=session.started_us)
         low, high = session.started_us - _EDGE_US, end_us + _EDGE_US
         found, lost = salvage(read, low, high, _LEAST_US)
-        self._lost += [
-            f"The record is damaged: {channel(key).label} from {times.iso(start, self._zone)} to "
-            f"{times.iso(end, self._zone)} cannot be read."
-            for start, end in lost
-        ]
+        if lost:
+            first, last = (times.iso(t, self._zone) for t in (lost[0][0], lost[-1][1]))
+            total = lasting(sum(end - start for start, end in lost))
+            self._lost.append(
+                f"The record is damaged: {channel(key).label} in {total} between {first} and {last} "
+                "cannot be read."
+            )
         return found
 
     def _end(

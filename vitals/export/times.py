@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache
 def zone(tz: str) -> tzinfo:
     """The zone of a session (`Europe/Berlin` or `+0100`); UTC where it is not known."""
     try:

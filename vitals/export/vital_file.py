@@ -25,7 +25,13 @@ from typing import IO
 
 from vitals.export import times
 from vitals.export.edf import pressure_text
-from vitals.export.session_data import DISCLAIMER, QUESTIONABLE, NumericTrack, SessionData, WaveTrack
+from vitals.export.session_data import (
+    DISCLAIMER,
+    QUESTIONABLE,
+    NumericTrack,
+    SessionData,
+    WaveTrack,
+)
 from vitals.export.target import Tell
 from vitals.model import US, Quality
 

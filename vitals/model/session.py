@@ -179,8 +179,9 @@ class Resume:
 
     `alarms` are the last recorded states, `due` the readings that are no longer owed, `measured`
     the values before the dose, which the baseline is made of, `latest` the newest blood pressure
-    and what a person has entered. `moved_by`: it was no restart, but
-    somebody has moved the session here from another room.
+    and what a person has entered; after the dose `measured` is what the discharge is judged on.
+    `moved_by`: it was no restart, but somebody has moved the session here from another room.
+    `marks`: the last state of each mark whose time can be corrected.
     """
 
     at_us: int
@@ -190,6 +191,7 @@ class Resume:
     measured: tuple[Numeric, ...] = ()
     latest: tuple[Numeric, ...] = ()
     moved_by: str = ""
+    marks: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,8 @@ class RoomDevice:
     """Longest time between two values of a stream."""
     rank: int = 0
     """Its place among the devices of the room, the most trusted first."""
+    own_alarm: str = "unknown"
+    """Whether the device alarms by itself: yes, no, unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from vitals.model import US, Command, Session
@@ -48,9 +49,14 @@ def text(command: Command, key: str, *, needed: str = "") -> str:
     return value
 
 
-def moment(session: Session, command: Command, now_us: int) -> int:
+def new_id(command: Command) -> str:
+    """The id of what an act makes: derived, so that folding the record again gives the same."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, command.id))
+
+
+def moment(session: Session, command: Command, now_us: int, key: str = "at_us") -> int:
     """When something happened: `at_us`, now where it is not given."""
-    at_us = command.args.get("at_us", now_us)
+    at_us = command.args.get(key, now_us)
     if type(at_us) is not int or not session.started_us <= at_us <= now_us:
         raise Refused("that cannot be in the future or before the session began")
     return at_us

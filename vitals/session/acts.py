@@ -6,24 +6,31 @@ An act returns the outputs it causes, or raises `Refused` with one sentence for 
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vitals.model import (
     Command,
     DeviceRequest,
-    Event,
     Output,
-    Priority,
     Session,
     SessionChange,
     StartNibp,
     StopNibp,
 )
-from vitals.session import dosing, emergency, entered, monitoring
-from vitals.session.act import Refused, open_session, text
+from vitals.session import (
+    adverse,
+    arrival,
+    dosing,
+    emergency,
+    entered,
+    leaving,
+    marks,
+    monitoring,
+    moving,
+    scores,
+)
+from vitals.session.act import Refused, new_id, open_session, text
 from vitals.session.act import rule as rule_of
 
 if TYPE_CHECKING:
@@ -44,8 +51,7 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
     if route not in room.care.routes:
         raise Refused(f"route must be one of {', '.join(room.care.routes)}")
     session = Session(
-        # derived, so that replaying the command gives the same session
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, command.id)),
+        id=new_id(command),
         room=room.id,
         subject_ref=subject,
         route=route,
@@ -55,33 +61,6 @@ def _open_session(room: Room, now_us: int, command: Command) -> list[Output]:
     due = room.desk.begin(now_us, session)
     opened = SessionChange(now_us, session, "opened", command.actor.name)
     return [opened, *due]
-
-
-def _close_session(room: Room, now_us: int, command: Command) -> list[Output]:
-    session = open_session(room)
-    reason = text(command, "reason")
-    unseen = [
-        alarm
-        for alarm in room.alarms
-        if alarm.priority is Priority.HIGH
-        and alarm.condition in ("active", "latched")
-        and not alarm.acked_by
-    ]
-    if unseen and not reason:
-        raise Refused(
-            f"{unseen[0].text} is not acknowledged: acknowledge it, or close with a reason"
-        )
-    changes = room.desk.engine.close(now_us, "session closed", command.actor.name)
-    ended = replace(session, ended_us=now_us, phase="CLOSED")
-    room.desk.ended()
-    body = {"reason": reason} if reason else {}
-    return [*changes, SessionChange(now_us, ended, "closed", command.actor.name, body)]
-
-
-def _mark(room: Room, now_us: int, command: Command) -> list[Output]:
-    open_session(room)
-    said = text(command, "text", needed="write what happened")
-    return [Event(now_us, "mark", {"text": said}, command.actor.name)]
 
 
 def _acknowledge(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -137,15 +116,19 @@ CONFIRMED = frozenset(
 
 ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "open_session": _open_session,
-    "close_session": _close_session,
-    "mark": _mark,
     "acknowledge": _acknowledge,
     "pause_audio": _pause_audio,
     "resume_audio": _resume_audio,
     "start_nibp": _start_nibp,
     "stop_nibp": _stop_nibp,
+    **adverse.ACTS,
+    **arrival.ACTS,
     **dosing.ACTS,
     **emergency.ACTS,
     **entered.ACTS,
+    **leaving.ACTS,
+    **marks.ACTS,
     **monitoring.ACTS,
+    **moving.ACTS,
+    **scores.ACTS,
 }

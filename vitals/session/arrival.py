@@ -15,6 +15,7 @@ from vitals.model import Command, Output, Session
 from vitals.session.act import TEXT_MAX, Refused, flag, open_session, text
 from vitals.session.care import Care, Item
 from vitals.session.evidence import Reading
+from vitals.session.phases import BEFORE_DOSE
 
 if TYPE_CHECKING:
     from vitals.room import Room
@@ -23,7 +24,6 @@ GateState = Literal["no_readings", "clear", "hold", "override"]
 DECISIONS = ("go", "hold", "override")
 LIFTS = ("prescriber", "admin", "operator")
 """Roles that may go on over a hold without an order of somebody else."""
-BEFORE_DOSE = ("CHECK_IN", "BASELINE", "GATE", "DOSING")
 _NO_ITEM = ("seen",)
 _UPPER = ("arm", "hand", "finger", "wrist", "forearm")
 _LOWER = ("leg", "foot", "toe", "ankle", "thigh")
@@ -205,7 +205,7 @@ def _gate(room: Room, now_us: int, command: Command) -> list[Output]:
     outputs = room.desk.change(now_us, changed, "gate", actor.name, body)
     if session.dose_us is not None or session.phase not in BEFORE_DOSE:
         return outputs
-    return [*outputs, *room.desk.to_phase(now_us, "GATE" if decision == "hold" else "DOSING")]
+    return [*outputs, *room.desk.goes_on(now_us, "GATE" if decision == "hold" else "DOSING")]
 
 
 ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from vitals.alarms.technical import Fact
-from vitals.model import US, Due, Numeric, Priority, Resume, Session
+from vitals.model import US, Due, Event, Numeric, Priority, Resume, Session
 from vitals.session import schedule
 from vitals.session.baseline import Baseline
 from vitals.session.care import Care
-from vitals.session.due import EMERGENCY, REPEAT, DueList
+from vitals.session.due import BEFORE_DISCHARGE, EMERGENCY, RECHECK, REPEAT, DueList
+from vitals.session.evidence import Evidence
 from vitals.session.off_monitor import BackOnMonitor
 from vitals.session.phases import BY_TIME, later
 from vitals.session.repeats import Repeats
@@ -22,6 +23,8 @@ REPORTED = ("symptom", "nurse-call")
 """Alarms that a person raises, and another one ends."""
 MERGED_S = 300.0
 """A booster owes no reading so near to another one."""
+YOUNG_US = 900 * US
+"""A reading that is older is taken again before discharge, whatever the route."""
 HALF_US = 5 * US
 """A systolic or diastolic pressure that stays alone for so long is all there is."""
 
@@ -34,6 +37,8 @@ class Course:
         route: how its dose is given.
         due: what it owes.
         baseline: the values before the dose.
+        evidence: what gate and discharge are judged on.
+        marks: id -> mark, as corrected last.
         reported: rule -> what a person has reported and nobody has seen to yet.
         back: notices that a patient is back on the monitor.
         marked_us: when the dose was marked, which may be later than it was given.
@@ -48,6 +53,8 @@ class Course:
         self.route = care.route(session.route)
         self.due = DueList(schedule.baseline(session.room, session.started_us))
         self.baseline = Baseline()
+        self.evidence = Evidence(care.discharge)
+        self.marks: dict[str, Event] = {}
         self.reported: dict[str, Fact] = {}
         self.back = BackOnMonitor()
         self.marked_us = 0
@@ -121,6 +128,42 @@ class Course:
         what = f"{EMERGENCY}{count + 1}"
         return self.due.add([Due(self.session.room, what, now_us, label="Emergency BP")])
 
+    def recheck(self, at_us: int, now_us: int, label: str) -> Due:
+        """A reading that is owed at a time after a mark; one since then has paid for it."""
+        count = sum(item.what.startswith(RECHECK) for item in self.due)
+        item = Due(self.session.room, f"{RECHECK}{count + 1}", at_us, label=f"BP after: {label}")
+        return self.due.put([self._paid(item, now_us)])[0]
+
+    def move_recheck(self, what: str, at_us: int, now_us: int) -> list[Due]:
+        """Its mark was at another time: what is still owed moves along."""
+        known = self.due.items.get(what)
+        if known is None or known.state not in ("coming", "due", "overdue"):
+            return []
+        moved = replace(known, at_us=at_us, state="coming")
+        return self.due.put([self._paid(moved, now_us)])
+
+    def _paid(self, item: Due, now_us: int) -> Due:
+        taken = [each.at_us for each in self.evidence.readings() if each.at_us >= item.at_us]
+        if taken:
+            return replace(item, state="done", done_us=taken[0])
+        # nobody could know of it before
+        return replace(item, at_us=max(item.at_us, now_us))
+
+    def leaving(self, now_us: int) -> list[Due]:
+        """The reading that is owed in the discharge check, if there is no young one."""
+        if self.session.dose_us is None:
+            return []
+        known = self.due.items.get(BEFORE_DISCHARGE)
+        if known is not None and known.state in ("coming", "due", "overdue"):
+            return []
+        last = self.evidence.readings()[-1:]
+        young = any(now_us - reading.at_us <= YOUNG_US for reading in last)
+        taken = known is not None and known.state == "done"
+        if young and (taken or not self.route.before_discharge):
+            return []
+        room, label = self.session.room, "BP before discharge"
+        return self.due.put([Due(room, BEFORE_DISCHARGE, now_us, state="due", label=label)])
+
     def next_phase(self, at_us: int) -> Session | None:
         """The session in the phase that begins by itself at `at_us`."""
         session, self.phase_end_us = self.session, None
@@ -185,10 +228,18 @@ class Course:
         what, due_us = planned
         return self.due.add([Due(self.session.room, what, due_us, label="Repeat BP")])
 
+    def take_over(self, other: Course) -> None:
+        """From the room that a session has left: what a restart would have to forget."""
+        self.baseline, self.reported = other.baseline, other.reported
+        self.evidence, self.marks = other.evidence, other.marks
+        self.marked_us, self.expired = other.marked_us, other.expired
+        self._repeats = other._repeats
+
     def resume(self, now_us: int, resume: Resume) -> None:
         """Goes on after a restart with what was recorded."""
         session = self.session
         self.resumed_us = now_us
+        self.marks = {mark.body["id"]: mark for mark in resume.marks}
         if session.dose_us is not None:
             self.marked_us = session.dose_us
             ends = session.infusion_end_us

@@ -25,8 +25,12 @@ EMERGENCY = "nibp-emergency-"
 """Readings of an emergency."""
 BEFORE_DISCHARGE = "nibp-discharge"
 """The last reading, in the discharge check."""
+RECHECK = "recheck-"
+"""Readings some minutes after a mark."""
 PAID_BY_ANY = (REPEAT, EMERGENCY)
 """Any reading pays for these, however early."""
+PAID_AFTER = (RECHECK, BEFORE_DISCHARGE)
+"""Any reading at or after their time pays for these."""
 _NEVER = 2**62
 _OPEN = ("coming", "due", "overdue")
 
@@ -78,7 +82,12 @@ class DueList:
 
     def reading(self, at_us: int) -> list[Due]:
         """A valid blood pressure was taken; returns what is now done or missed."""
-        any_pays = [item for item in self._open() if item.what.startswith(PAID_BY_ANY)]
+        any_pays = [
+            item
+            for item in self._open()
+            if item.what.startswith(PAID_BY_ANY)
+            or (item.what.startswith(PAID_AFTER) and item.at_us <= at_us)
+        ]
         done = [self._set(replace(item, state="done", done_us=at_us)) for item in any_pays]
         return done + self._scheduled(at_us)
 
@@ -86,8 +95,9 @@ class DueList:
         baseline = [item for item in self._open() if item.what in BASELINE]
         if baseline:
             return self._baseline(baseline, at_us)
+        planned = (item for item in self._open() if not item.what.startswith(PAID_AFTER))
         owed = sorted(
-            (item for item in self._open() if item.at_us - _early_us(item) <= at_us),
+            (item for item in planned if item.at_us - _early_us(item) <= at_us),
             key=lambda item: item.at_us,
         )
         pays = owed[-1] if owed and at_us <= _latest_us(owed[-1]) else None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vitals.model import US, Numeric, Quality
+from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.care import Criterion
 
 PRESSURES = ("nibp_sys", "nibp_dia")
@@ -42,7 +43,7 @@ class Span:
     since_us: int | None = None
 
     def take(self, at_us: int, met: bool) -> None:
-        """The next value; of one that is older than the newest only that it broke the row counts."""
+        """The next value; one that is older than the newest can only break the row."""
         if self.last_us is not None and at_us < self.last_us:
             if not met and self.since_us is not None and at_us >= self.since_us:
                 self.since_us = self.last_us
@@ -85,7 +86,9 @@ class Evidence:
         self._readings: dict[tuple[int, str], dict[str, float]] = {}
         self._order: list[tuple[int, str]] = []
         self._spans = {
-            c.id: (c, Span(round(c.fresh_minutes * _MINUTE_US))) for c in criteria if c.kind == "spo2"
+            c.id: (c, Span(round(c.fresh_minutes * _MINUTE_US)))
+            for c in criteria
+            if c.kind == "spo2"
         }
         self._minutes: dict[int, tuple[int, float]] = {}
         self.spo2: tuple[int, float] | None = None
@@ -129,8 +132,9 @@ class Evidence:
 
 
 def kept(numeric: Numeric, dose_us: int | None) -> bool:
-    """Whether a recorded value is evidence still after a restart."""
+    """Whether a recorded value still counts after a restart, for baseline, gate or discharge."""
+    if dose_us is None:
+        return numeric.channel in (*READINGS, *STREAMS)
     if numeric.channel in PRESSURES:
         return True
-    counts = dose_us is None or numeric.at_us >= dose_us - RECENT_US
-    return numeric.channel == "spo2" and counts
+    return numeric.channel == "spo2" and numeric.at_us >= dose_us - RECENT_US

@@ -11,8 +11,6 @@ from vitals.model import (
     US,
     Command,
     Event,
-    Flag,
-    Numeric,
     Output,
     Priority,
     Session,
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 NEVER_OFF = ("not-recording", "no-sound", "symptom", "nurse-call")
 """About the program itself, or about what somebody has just reported."""
-SCORES = {"moaas": ("MOAA/S", 0, 5)}
-"""Scale -> its name, lowest and highest value; 0 of MOAA/S is "not roused"."""
 
 
 def _rule_off(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -85,23 +81,6 @@ def _symptom(room: Room, now_us: int, command: Command) -> list[Output]:
     return [Event(now_us, "symptom", {"text": said}, actor)]
 
 
-def _score(room: Room, now_us: int, command: Command) -> list[Output]:
-    open_session(room)
-    scale, value = text(command, "scale"), command.args.get("value")
-    if scale not in SCORES:
-        raise Refused(f"there is no score {scale!r}; known are {', '.join(SCORES)}")
-    name, least, most = SCORES[scale]
-    if value == "not_roused":
-        value = 0
-    if type(value) is not int or not least <= value <= most:
-        raise Refused(f"{name} goes from {least} to {most}")
-    actor = command.actor.name
-    numeric = Numeric("", scale, now_us, float(value), flags=frozenset({Flag.MANUAL}))
-    body = {"scale": scale, "value": value, "text": f"{name} {value}"}
-    changes = room.desk.engine.sample(now_us, numeric, by=actor)
-    return [Event(now_us, "score", body, actor), *changes]
-
-
 def _off_monitor(room: Room, now_us: int, command: Command) -> list[Output]:
     session = open_session(room)
     reason = text(command, "reason")
@@ -154,20 +133,6 @@ def _phase(room: Room, now_us: int, command: Command) -> list[Output]:
     return room.desk.phase(now_us, name, command.actor.name, text(command, "reason"))
 
 
-def _finished(room: Room, now_us: int, command: Command) -> list[Output]:
-    session = open_session(room)
-    if session.phase != "DISCHARGE_CHECK":
-        raise Refused("monitoring is finished in the discharge check only; go to it first")
-    if session.finished_us is not None:
-        raise Refused("monitoring is finished already")
-    actor = command.actor.name
-    done = replace(session, finished_us=now_us, off_since_us=None, off_until_us=None)
-    ended = room.desk.engine.finish(
-        now_us, "monitoring finished", actor, room.desk.fresh_channels()
-    )
-    return [*ended, *room.desk.change(now_us, done, "finished", actor)]
-
-
 def _confirm_own_alarm(room: Room, now_us: int, command: Command) -> list[Output]:
     session, device = open_session(room), text(command, "device")
     if device not in room.devices:
@@ -190,13 +155,11 @@ ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "set_limit": _set_limit,
     "reset_limit": _reset_limit,
     "symptom": _symptom,
-    "score": _score,
     "off_monitor": _off_monitor,
     "extend_off_monitor": _extend_off_monitor,
     "on_monitor": _on_monitor,
     "arms": _arms,
     "phase": _phase,
-    "finished": _finished,
     "confirm_own_alarm": _confirm_own_alarm,
     "test_escalation": _test_escalation,
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 BY_TIME = ("ONSET_PEAK", "DESCENT", "RECOVERY")
 """Phases that advance by minutes since the dose; the others are entered by an act."""
-PHASE_NAMES = (
-    "CHECK_IN", "BASELINE", "GATE", "DOSING", *BY_TIME, "DISCHARGE_CHECK", "ABORTED", "EMERGENCY",
-)  # fmt: skip
+BEFORE_DOSE = ("CHECK_IN", "BASELINE", "GATE", "DOSING")
+"""Phases that acts before the dose bring by themselves, too."""
+CHECK = "DISCHARGE_CHECK"
+PHASE_NAMES = (*BEFORE_DOSE, *BY_TIME, CHECK, "ABORTED", "EMERGENCY")
 
 
 def later(one: str, other: str) -> str:
