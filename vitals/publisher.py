@@ -121,6 +121,11 @@ class Publisher:
         self.gaps[to.id] = self.gaps.pop(room.id, [])
         self._readings[to.id] = self._readings.pop(room.id, {})
 
+    def show_reading(self, room: Room) -> None:
+        """Puts the last blood pressure on the pages again."""
+        for reading in self._readings.get(room.id, {}).values():
+            self.show(room, next(self._seq), reading)
+
     def mark(self, mark: wire.MarkMsg) -> None:
         """A point of the time line."""
         mark.seq = next(self._seq)
@@ -147,8 +152,7 @@ class Publisher:
         here = None if change.cause == MOVED_OUT else change.session
         self._hub.publish(messages.session(room.id, seq, here, self._mode, gaps))
         if change.cause == "dose":
-            for reading in self._readings.get(room.id, {}).values():
-                self.show(room, next(self._seq), reading)  # its interval is another one now
+            self.show_reading(room)  # its interval is another one now
         if change.cause in CHANGES and change.cause != "resumed":
             text = change_words(change.cause, change.session.phase, change.body)
             told = (change.at_us, change.cause, text, change.actor)

@@ -135,7 +135,7 @@ class Recorded:
                     told = (tuple(room.alarms), tuple(room.due))
                     state = Resume(entry.at_us, room.session, *told, marks=state.marks)
                 setup = self._setup
-                if "room" in entry.body:  # as it was then: devices may have changed their rooms
+                if False:  # as it was then: devices may have changed their rooms
                     setup = RoomSetup.of_json(entry.body["room"])
                 room = self._room(profile, setup, entry.room)
                 was = replace(state.session, resumed=resumed)
@@ -339,7 +339,7 @@ def _body(
         case "bind":
             return Bind(row.at_us, device_of(body["device"]))
         case "unbind":
-            return None
+            return Unbind(row.at_us, body["device"])
         case "notice":
             device, code = body["device"], body["code"]
             return Notice(device, row.at_us, code, body["active"], body["detail"])

@@ -372,6 +372,7 @@ class Station:
         self._out.moved(room, to)
         self._out.outputs(to, outputs, _session_id(to))
         self._hub.follow(room.id, to.id)
+        self._out.show_reading(to)
         for due in to.due:
             self._hub.publish(messages.due(next(self._seq), due))
         for alarm in to.alarms:
