@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from devices.driver import Chunk, Decoder, Driver, Event
+from devices.driver import BleSettings, Chunk, Decoder, Driver, Event
 from vitals.clock import US
 from vitals.model import Notice, Numeric, Waveform
 
@@ -24,6 +25,18 @@ def vectors(name: str) -> dict[str, Any]:
     return json.loads((VECTORS / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def stream_source(driver: Driver) -> str:
+    """Where the bytes of a stream protocol come from."""
+    return driver.settings.notify[0] if isinstance(driver.settings, BleSettings) else ""
+
+
+def arrival_us(vector: dict[str, Any]) -> int:
+    """When a vector's bytes arrive; `arrives` is local time, as that of a device without a zone."""
+    if "arrives" not in vector:
+        return T0
+    return round(datetime.fromisoformat(vector["arrives"]).astimezone().timestamp() * US)
+
+
 def feed(decoder: Decoder, items: Items, at_us: int = T0) -> list[Event]:
     """Feeds each item as one chunk."""
     return [e for source, data in items for e in decoder.feed(Chunk(data, at_us, source))]
@@ -31,7 +44,7 @@ def feed(decoder: Decoder, items: Items, at_us: int = T0) -> list[Event]:
 
 def decode(driver: Driver, items: Items | bytes, at_us: int = T0) -> list[Event]:
     """What a new decoder makes of them."""
-    items = [("", items)] if isinstance(items, bytes) else items
+    items = [(stream_source(driver), items)] if isinstance(items, bytes) else items
     return feed(driver.decoder("bed-1"), items, at_us)
 
 
@@ -40,14 +53,14 @@ def joined(items: Items) -> bytes:
     return b"".join(data for _, data in items)
 
 
-def bytewise(data: bytes) -> Items:
-    return [("", data[i : i + 1]) for i in range(len(data))]
+def bytewise(data: bytes, source: str = "") -> Items:
+    return [(source, data[i : i + 1]) for i in range(len(data))]
 
 
-def split(data: bytes, cuts: Iterable[int]) -> Items:
+def split(data: bytes, cuts: Iterable[int], source: str = "") -> Items:
     """Cut at the given places (modulo the length)."""
     at = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [("", data[a:b]) for a, b in pairwise(at)]
+    return [(source, data[a:b]) for a, b in pairwise(at)]
 
 
 def numerics(events: Iterable[Event]) -> list[Numeric]:

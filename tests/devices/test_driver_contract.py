@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from types import FunctionType, ModuleType
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 
 from devices import registry
 from devices.driver import BleSettings, Chunk, Driver, Responder, SerialSettings
+from devices.gatt import BATTERY, PacketDecoder, uuid
 from tests.devices.decoding import (
     T0,
     VECTORS,
     FakePatient,
+    arrival_us,
     bytewise,
     decode,
     feed,
@@ -28,6 +31,7 @@ from tests.devices.decoding import (
     notices,
     numerics,
     split,
+    stream_source,
     vectors,
     waveforms,
 )
@@ -37,12 +41,17 @@ from vitals.errors import CommandError
 from vitals.model import Flag, Notice, Numeric, Quality, StartNibp, StopNibp, Waveform
 
 NAMES = registry.names()
-STREAMS = [name for name in NAMES if registry.get(name).transport != "ble"]
+PACKETS = [name for name in NAMES if isinstance(registry.get(name).decoder("x"), PacketDecoder)]
+"""Drivers of characteristics that send packets: one chunk is one whole payload."""
+STREAMS = [name for name in NAMES if name not in PACKETS]
+BLE = [name for name in NAMES if registry.get(name).transport == "ble"]
 CHECKED = [name for name in NAMES if registry.get(name).checked]
 REQUESTS = {"start_nibp": StartNibp(), "stop_nibp": StopNibp()}
 
 every_driver = pytest.mark.parametrize("name", NAMES)
 every_stream = pytest.mark.parametrize("name", STREAMS)
+every_packet = pytest.mark.parametrize("name", PACKETS)
+every_ble = pytest.mark.parametrize("name", BLE)
 thorough = settings(max_examples=60, deadline=None)
 
 # Ranges that every monitor can show.
@@ -69,6 +78,9 @@ def readings(draw: st.DrawFn, driver: Driver) -> dict[str, float]:
         mean = diastolic + draw(st.integers(1, 50))
         systolic = mean + draw(st.integers(10, 60))
         values |= zip(NIBP, (systolic, diastolic, mean), strict=True)
+    for channel, parts in vectors(driver.name).get("per_unit", {}).items():  # of its wire format
+        if channel in values:
+            values[channel] = max(round(values[channel] * parts), 1) / parts
     for together in vectors(driver.name).get("together", ()):  # none of them comes alone
         if not set(together) <= set(values):
             values = {key: value for key, value in values.items() if key not in together}
@@ -118,7 +130,7 @@ def test_byte_by_byte_gives_the_same_events(name: str) -> None:
     data = joined(typical(driver))
     events = decode(driver, data)
     assert numerics(events)
-    assert decode(driver, bytewise(data)) == events
+    assert decode(driver, bytewise(data, stream_source(driver))) == events
 
 
 @every_stream
@@ -126,15 +138,15 @@ def test_byte_by_byte_gives_the_same_events(name: str) -> None:
 @given(data=st.data())
 def test_any_split_gives_the_same_events_and_refusals(name: str, data: st.DataObject) -> None:
     driver = registry.get(name)
-    items = typical(driver)
+    source, items = stream_source(driver), typical(driver)
     for _ in range(data.draw(st.integers(0, 3))):
         values, flags = data.draw(readings(driver)), data.draw(flag_sets)
         items += driver.encode(values, flags)
-        items.append(("", data.draw(st.binary(max_size=30))))
+        items.append((source, data.draw(st.binary(max_size=30))))
     stream = joined(items)
     whole, pieces = driver.decoder("bed-1"), driver.decoder("bed-1")
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=20))
-    assert feed(pieces, split(stream, cuts)) == feed(whole, [("", stream)])
+    assert feed(pieces, split(stream, cuts, source)) == feed(whole, [(source, stream)])
     assert pieces.rejected == whole.rejected
 
 
@@ -184,7 +196,7 @@ def test_every_flipped_bit_is_refused(name: str) -> None:
 def test_no_bytes_raise_or_show_what_cannot_be(name: str, data: st.DataObject) -> None:
     driver = registry.get(name)
     real = st.sampled_from(typical(driver))
-    mixed = st.one_of(real, st.tuples(st.just(real_source(driver)), st.binary(max_size=200)))
+    mixed = st.one_of(real, st.tuples(st.sampled_from(sources(driver)), st.binary(max_size=300)))
     decoder = driver.decoder("bed-1")
     at_us, rejected = T0, 0
     for source, piece in data.draw(st.lists(mixed, max_size=30)):
@@ -208,6 +220,85 @@ def test_no_bytes_raise_or_show_what_cannot_be(name: str, data: st.DataObject) -
 
 def real_source(driver: Driver) -> str:
     return typical(driver)[0][0]
+
+
+def sources(driver: Driver) -> list[str]:
+    """Everything it may hear from."""
+    if isinstance(driver.settings, BleSettings):
+        return [*driver.settings.notify, *driver.settings.read]
+    return [""]
+
+
+# --- characteristics --------------------------------------------------------------------------
+
+
+def accepted(driver: Driver, source: str, data: bytes) -> bool:
+    """Whether a payload is read; a refused one is counted once, and does nothing else."""
+    decoder = driver.decoder("bed-1")
+    events = decoder.feed(Chunk(data, T0, source))
+    assert decoder.rejected in (0, 1)
+    assert not (events and decoder.rejected)
+    return not decoder.rejected
+
+
+@every_ble
+def test_uuids_are_in_full_and_are_those_it_reads(name: str) -> None:
+    driver = registry.get(name)
+    known = driver.settings
+    assert isinstance(known, BleSettings)
+    assert known.match
+    assert known.notify
+    services = [text for text in known.match if not text.startswith("name:")]
+    for text in (*services, *sources(driver), *([known.write] if known.write else [])):
+        assert str(UUID(text)) == text
+    sent = [source for source, _ in typical(driver)]
+    assert set(sent) <= set(known.notify)
+
+
+@every_ble
+def test_any_form_of_a_uuid_is_the_same_characteristic(name: str) -> None:
+    driver = registry.get(name)
+    items = typical(driver)
+    for form in (str.upper, lambda text: text[4:8] if uuid(text[4:8]) == text else text):
+        assert decode(driver, [(form(source), data) for source, data in items]) == decode(
+            driver, items
+        )
+
+
+@every_ble
+def test_what_comes_from_another_characteristic_is_refused(name: str) -> None:
+    driver = registry.get(name)
+    for source in ("2a00", "", "0000fff1-0000-1000-8000-00805f9b34fb"):
+        for _, data in typical(driver):
+            decoder = driver.decoder("bed-1")
+            assert decoder.feed(Chunk(data, T0, source)) == []
+            assert decoder.rejected == 1
+
+
+@every_packet
+@thorough
+@given(data=st.data())
+def test_a_payload_that_is_too_short_or_too_long_is_refused(name: str, data: st.DataObject) -> None:
+    driver = registry.get(name)
+    values, flags = data.draw(readings(driver)), data.draw(flag_sets)
+    for source, payload in driver.encode(values, flags):
+        assert accepted(driver, source, payload)
+        for size in range(len(payload)):
+            assert not accepted(driver, source, payload[:size]), size
+        assert not accepted(driver, source, payload + data.draw(st.binary(min_size=1, max_size=1)))
+
+
+@pytest.mark.parametrize("name", [n for n in BLE if BATTERY in sources(registry.get(n))])
+def test_a_low_battery_is_told_when_it_begins_and_when_it_ends(name: str) -> None:
+    driver = registry.get(name)
+    assert isinstance(driver.settings, BleSettings)
+    assert BATTERY in driver.settings.read
+    items = [(BATTERY, bytes([percent])) for percent in (80, 20, 19, 3, 21, 24, 25, 19)]
+    told = [(e.code, e.active, e.detail) for e in decode(driver, items) if isinstance(e, Notice)]
+    low = "low_battery"
+    assert told == [(low, True, "19 %"), (low, False, "25 %"), (low, True, "19 %")]
+    assert not accepted(driver, BATTERY, bytes([101]))
+    assert not accepted(driver, BATTERY, bytes([50, 0]))
 
 
 GARBAGE = {
@@ -290,10 +381,12 @@ def test_a_wave_comes_in_its_order_and_size(name: str) -> None:
     items = driver.encode({"spo2": 97, "pr": 72, "pleth": ramp}, ())
     pleth = [wave for wave in waveforms(decode(driver, items)) if wave.channel == "pleth"]
     for wave in pleth:
-        assert wave.values[0] < 0.1 * wave.values.max()
-        assert (np.diff(wave.values) > 0).all()
+        assert (np.diff(wave.values) >= 0).all()
+        assert len(set(wave.values.tolist())) > 0.75 * len(wave.values)
         assert wave.quality is Quality.GOOD
     assert bool(pleth) == ("pleth" in driver.channels)
+    if pleth:
+        assert pleth[0].values[0] < 0.1 * max(wave.values.max() for wave in pleth)
 
 
 @every_driver
@@ -373,7 +466,7 @@ def test_simulated_device_shows_the_patient(name: str) -> None:
                 events += feed(decoder, driver.encode(values, ()), now_us)
             continue
         answer = device.poll(now_us) + device.receive(decoder.due(now_us), now_us)
-        events += decoder.feed(Chunk(answer, now_us))
+        events += decoder.feed(Chunk(answer, now_us, stream_source(driver)))
     expected = {key: values[key] for key in driver.channels if key in values}
     found = latest(events)
     found.pop("cuff", None)  # comes and goes with a reading
@@ -406,8 +499,9 @@ def test_decodes_known_bytes(name: str, vector: dict[str, object], pieces: str) 
     data = bytes.fromhex(str(vector["hex"]))
     decoder = registry.get(name).decoder("bed-1")
     source = str(vector.get("source_uuid", ""))
-    items = [(source, data)] if pieces == "whole" or source else bytewise(data)
-    events = feed(decoder, items)
+    whole = pieces == "whole" or name in PACKETS
+    items = [(source, data)] if whole else bytewise(data, source)
+    events = feed(decoder, items, arrival_us(vector))
     found = {
         "numerics": [
             [n.channel, n.value, n.quality.value, sorted(n.flags)] for n in numerics(events)
