@@ -30,7 +30,7 @@ soak: $(VENV)/.test  ## a simulated day of sixteen ports: memory and open files,
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "kap-vitals needs Python 3.11 or newer: install python3 and python3-venv" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 has no venv module: install python3-venv" >&2; exit 2; }
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[sim]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime

@@ -19,6 +19,7 @@ import click
 
 from devices import registry
 from devices.driver import Driver
+from simulators import ble
 from simulators.bedside import Bedside, Log, no_log
 from simulators.course import ROUTES
 from simulators.endpoints import Endpoint, PtyEndpoint, TcpEndpoint
@@ -42,6 +43,12 @@ _FAULTS = "\b\nFaults of the line (--fault):\n" + "\n".join(
     "--tcp",
     metavar="HOST:PORT",
     help="Listen on a TCP port instead; hl7-oru dials the station's port there.",
+)
+@click.option(
+    "--ble",
+    "on_air",
+    is_flag=True,
+    help="Be a Bluetooth device on simulated air, reached on a port of this computer.",
 )
 @click.option("--scenario", "story", default="calm", show_default=True, metavar="NAME|FILE")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
@@ -68,6 +75,7 @@ def simulate(
     driver: str,
     pty: str | None,
     tcp: str | None,
+    on_air: bool,
     story: str,
     seed: int,
     speed: float,
@@ -87,11 +95,16 @@ def simulate(
     faults, swaps_per_minute = _faults(kinds)
     if swaps_per_minute:
         raise ConfigError("--fault swap takes two monitors; `vitals demo` has them", key="fault")
-    monitor = SimulatedMonitor(protocol, patient, seed=seed, faults=faults)
+    if on_air and protocol.transport != "ble":
+        raise ConfigError(f"{driver} is no Bluetooth device; leave --ble away", key="ble")
     with ExitStack() as stack:
         asked = stack.enter_context(_asked_to_stop())
         log = _log_to(stack, log_path)
-        endpoint = _plug(monitor, pty, tcp)
+        if protocol.transport == "ble":
+            endpoint = _on_air(stack, protocol, patient, seed, faults, pty, tcp)
+        else:
+            monitor = SimulatedMonitor(protocol, patient, seed=seed, faults=faults)
+            endpoint = _plug(monitor, pty, tcp)
         stack.callback(endpoint.stop)
         bedside = Bedside(patient, [endpoint], scenario=told, speed=speed, log=log)
         click.echo(f'driver = "{protocol.name}"\nurl = "{endpoint.url}"')
@@ -238,12 +251,8 @@ def _told(name: str, route: str | None, dose_at_s: float) -> Scenario:
 
 def _driver(name: str) -> Driver:
     driver = registry.get(name)
-    if driver.transport not in ("serial", "mllp"):
-        raise ConfigError(
-            f"{name} is no monitor with a cable ({driver.transport}), and only those can be "
-            "simulated by this version; `vitals drivers` lists them",
-            key="driver",
-        )
+    if driver.transport == "ble":
+        ble.require()
     return driver
 
 
@@ -269,15 +278,10 @@ def _plug(monitor: SimulatedMonitor, pty: str | None, tcp: str | None) -> Endpoi
     if pty and tcp:
         raise ConfigError("--pty and --tcp exclude each other; choose one", key="tcp")
     if tcp:
-        host, _, port = tcp.rpartition(":")
-        if not port.isdigit() or int(port) > 65535:
-            raise ConfigError(
-                f"--tcp {tcp}: write HOST:PORT, for example 127.0.0.1:4001", key="tcp"
-            )
-        host = host.strip("[]") or "127.0.0.1"
+        host, port = _host_port(tcp)
         if monitor.driver.transport == "mllp":
-            return MllpCaller(monitor, host, int(port))
-        return TcpEndpoint(monitor, host, int(port))
+            return MllpCaller(monitor, host, port)
+        return TcpEndpoint(monitor, host, port)
     if monitor.driver.transport == "mllp":
         raise ConfigError(
             f"{monitor.driver.name} dials a station: name its port with --tcp HOST:PORT", key="tcp"
@@ -286,6 +290,34 @@ def _plug(monitor: SimulatedMonitor, pty: str | None, tcp: str | None) -> Endpoi
         return TcpEndpoint(monitor)
     default = Path(tempfile.gettempdir()) / f"kap-vitals-{monitor.name}"
     return PtyEndpoint(monitor, pty or default)
+
+
+def _on_air(
+    stack: ExitStack,
+    protocol: Driver,
+    patient: Patient,
+    seed: int,
+    faults: list[LineFault],
+    pty: str | None,
+    tcp: str | None,
+) -> Endpoint:
+    if pty:
+        raise ConfigError(
+            f"{protocol.name} has no cable; leave --pty away (--tcp HOST:PORT fixes its port)",
+            key="pty",
+        )
+    from simulators.ble.device import GattMonitor
+    from simulators.ble.endpoint import Air, BleEndpoint
+
+    air = stack.enter_context(Air(*_host_port(tcp or "127.0.0.1:0")))
+    return BleEndpoint(GattMonitor(protocol, patient, seed=seed, faults=faults), air)
+
+
+def _host_port(tcp: str) -> tuple[str, int]:
+    host, _, port = tcp.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--tcp {tcp}: write HOST:PORT, for example 127.0.0.1:4001", key="tcp")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _answers(caller: MllpCaller) -> str:

@@ -19,9 +19,10 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devices import registry
-from simulators import scenario
+from simulators import ble, scenario
 from simulators.bedside import Bedside
 from simulators.endpoints import Endpoint, PtyEndpoint, TcpEndpoint
 from simulators.faults import LineFault
@@ -32,9 +33,15 @@ from vitals.errors import ConfigError, FeedError
 from vitals.follower import ask
 from vitals.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from simulators.ble.endpoint import Air
+
 log = logging.getLogger(__name__)
 
 OXIMETERS = ("nonin-df2", "contec-v7")
+CUFF = "dinamap"
+BLE_OXIMETER, BLE_CUFF = "ble-plx", "ble-blood-pressure"
+"""What the last room has, where Bluetooth can be simulated; never the only room."""
 STORIES = ("calm", "desaturation", "hypertension", "mixed", "motion", "probe-off", "bradycardia",
            "cuff-failure")  # fmt: skip
 """What happens in room 1, 2, 3, … when no scenario is named."""
@@ -70,7 +77,11 @@ class Demo:
         swaps_per_minute: float = 0.0,
     ) -> None:
         bad = (faults, swaps_per_minute)
-        self.rooms = [_room(folder, n, seed, speed, story, *bad) for n in range(1, rooms + 1)]
+        self._air = _air() if rooms > 1 and ble.installed() else None
+        airs = [None] * (rooms - 1) + [self._air]
+        self.rooms = [
+            _room(folder, n, seed, speed, story, *bad, air) for n, air in enumerate(airs, 1)
+        ]
         self.config_path = folder / "clinic.toml"
         self.config_path.write_text(
             f'[station]\nid = "demo"\nstore = "vitals.db"\nmode = "demo"\nspeed = {speed:g}\n\n'
@@ -90,8 +101,14 @@ class Demo:
                 for room in self.rooms:
                     tasks.create_task(self._act(room))
         finally:
-            for room in self.rooms:
-                room.bedside.stop()
+            self.stop()
+
+    def stop(self) -> None:
+        """Unplugs everything."""
+        for room in self.rooms:
+            room.bedside.stop()
+        if self._air is not None:
+            self._air.stop()
 
     async def _act(self, room: DemoRoom) -> None:
         """Opens the session, and marks the dose when the patient gets it."""
@@ -128,6 +145,7 @@ def _room(
     story: str | None,
     faults: Sequence[LineFault],
     swaps_per_minute: float,
+    air: Air | None,
 ) -> DemoRoom:
     index = number - 1
     told = scenario.load(story or STORIES[index % len(STORIES)])
@@ -140,13 +158,11 @@ def _room(
     room_id = f"room-{number}"
     endpoints: list[Endpoint] = []
     lines = [f'[[room]]\nid = "{room_id}"\nlabel = "Room {number}"\n']
-    for name, driver in (
-        ("oximeter", OXIMETERS[index % len(OXIMETERS)]),
-        ("bp", "dinamap"),
-    ):
+    cabled = (OXIMETERS[index % len(OXIMETERS)], CUFF)
+    drivers = (BLE_OXIMETER, BLE_CUFF) if air else cabled
+    for name, driver in zip(("oximeter", "bp"), drivers, strict=True):
         device = f"r{number}-{name}"
-        monitor = SimulatedMonitor(registry.get(driver), patient, seed=seed + number, faults=faults)
-        endpoint = _plug(monitor, folder / device)
+        endpoint = _endpoint(driver, patient, seed + number, faults, folder / device, air)
         endpoints.append(endpoint)
         lines.append(
             f'  [[room.device]]\n  id = "{device}"\n  driver = "{driver}"\n'
@@ -157,15 +173,35 @@ def _room(
         endpoints,
         scenario=told,
         speed=speed,
-        swaps_per_minute=swaps_per_minute,
+        swaps_per_minute=0.0 if air else swaps_per_minute,  # there is no plug to take
         seed=seed + number,
     )
     return DemoRoom(room_id, f"DEMO-{number:02d}", told, bedside, "\n".join(lines))
 
 
-def _plug(monitor: SimulatedMonitor, path: Path) -> Endpoint:
-    """Windows has no pseudo-terminals: there the monitors are on `socket://`."""
+def _endpoint(
+    driver: str,
+    patient: Patient,
+    seed: int,
+    faults: Sequence[LineFault],
+    path: Path,
+    air: Air | None,
+) -> Endpoint:
+    """On the air, or on a pseudo-terminal; Windows has none: there it is on `socket://`."""
+    found = registry.get(driver)
+    if air is not None:
+        from simulators.ble.device import GattMonitor
+        from simulators.ble.endpoint import BleEndpoint
+
+        return BleEndpoint(GattMonitor(found, patient, seed=seed, faults=faults), air)
+    monitor = SimulatedMonitor(found, patient, seed=seed, faults=faults)
     return TcpEndpoint(monitor) if sys.platform == "win32" else PtyEndpoint(monitor, path)
+
+
+def _air() -> Air:
+    from simulators.ble.endpoint import Air
+
+    return Air()
 
 
 def free_port(wanted: int | None) -> int:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,17 +175,6 @@ def test_an_hl7_monitor_dials_the_station_and_says_what_was_answered(
     took = re.search(r"The station took (\d+) messages and refused 0\.", said.err)
     assert took is not None
     assert 3 <= int(took[1]) <= len(messages)
-
-
-def test_a_bluetooth_monitor_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    driver = replace(registry.get("nonin-df2"), name="some-ble", transport="ble")
-    monkeypatch.setattr("devices.registry.get", lambda name: driver)
-    with pytest.raises(SystemExit) as left:
-        main(["simulate", "some-ble"])
-    assert left.value.code == 2
-    assert "no monitor with a cable" in capsys.readouterr().err
 
 
 def test_what_fails_later_leaves_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
