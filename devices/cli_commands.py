@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from devices.ble_scan import Around
     from devices.ports import Port
     from devices.scan import Found
     from vitals.config import Config
@@ -50,31 +51,58 @@ def station(path: Path) -> None:
     show_default=True,
     help="Time to listen on each line setting.",
 )
+@click.option(
+    "--ble/--no-ble",
+    "ble",
+    default=None,
+    help="Look for Bluetooth devices, too; by default unless --port is given.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def scan(patterns: tuple[str, ...], seconds: float, as_json: bool) -> None:
-    """Find out which monitor is plugged into which serial port.
+def scan(patterns: tuple[str, ...], seconds: float, ble: bool | None, as_json: bool) -> None:
+    """Find out which monitor is on which serial port, and which ones are there by Bluetooth.
 
     Listens first. A port that stays silent is asked: for a state, or to begin its stream. No cuff
-    is started, nothing is deleted and no setting of a monitor is changed.
+    is started, nothing is deleted and no setting of a monitor is changed. Bluetooth devices are
+    only listened to.
     """
-    from devices import ports, scan_report
+    from devices import ble_scan, ports, scan_report
 
     found = ports.find(patterns)
+    by_radio = not patterns if ble is None else ble
     if not found and not as_json:
         click.echo("There is no serial port. Plug the adapter in; name others with --port.")
-        return
-    if not as_json:
+    elif not as_json:
         click.echo(
             f"{len(found)} port{'s' * (len(found) != 1)}, up to {seconds:g} s for each line "
             "setting; no cuff is started and no setting changed.",
             err=True,
         )
-    seen = asyncio.run(_examine(found, seconds, tell=not as_json))
+    seen, around = asyncio.run(_look(found, seconds, by_radio=by_radio, tell=not as_json))
     if as_json:
-        click.echo(scan_report.as_json(seen))
-    elif pasted := scan_report.config_lines(seen):
+        click.echo(scan_report.as_json(seen, ble_scan.facts(around) if by_radio else None))
+        return
+    radio = ble_scan.config_lines(around)
+    wired = scan_report.config_lines(seen)
+    if radio or wired:
         click.echo("\nFor the config, below the [[room]] in which the monitor stands:\n")
-        click.echo("\n".join(pasted))
+        click.echo("\n".join([*wired, *([""] * bool(radio and wired)), *radio]))
+
+
+async def _look(
+    found: Sequence[Port], seconds: float, *, by_radio: bool, tell: bool
+) -> tuple[list[tuple[Port, Found]], Around]:
+    """Ports and air at once."""
+    from devices import ble_scan
+
+    async def air() -> Around:
+        if not by_radio:
+            return ble_scan.Around()
+        around = await ble_scan.look(max(seconds, ble_scan.LOOK_S))
+        if tell:
+            click.echo("\n".join(ble_scan.lines(around)))
+        return around
+
+    return await asyncio.gather(_examine(found, seconds, tell=tell), air())
 
 
 async def _examine(
@@ -114,7 +142,7 @@ def doctor(path: Path | None, sound: bool, as_json: bool) -> None:
         _devices(loaded, path)
     if loaded is not None and not as_json:
         click.echo(
-            "Looking at the ports or the running station; a silent port takes half a minute.",
+            "Looking at devices or the running station; a silent port takes half a minute.",
             err=True,
         )
     checks = asyncio.run(checks_of.examine(loaded, sound=sound))
@@ -180,8 +208,10 @@ def check_config(path: Path) -> None:
     rules = profile.load(loaded.station.profile)
     what = care.load(loaded.station.care)
     rows = [("ROOM", "DEVICE", "DRIVER", "LINK")]
-    for room in loaded.room:
-        rows += [(room.name, d.id, known[d.id].driver, d.url) for d in room.device]
+    names = {room.id: room.name for room in loaded.room}
+    rows += [
+        (names.get(room, "no room"), d.id, known[d.id].driver, d.url) for room, d in loaded.placed
+    ]
     _table(rows)
     routes = ", ".join(route.label for route in what.routes.values())
     click.echo(f"\nCare {what.version}: {routes}")
@@ -207,26 +237,25 @@ def _devices(loaded: Config, path: Path) -> dict[str, StationDevice]:
     from vitals.station_device import StationDevice
 
     known = {}
-    for room in loaded.room:
-        for device in room.device:
-            try:
-                driver = registry.get(device.driver)
-                registry.transport(device.url)
-                line.of(device.url, driver.settings)
-            except ConfigError as error:
-                raise ConfigError(
-                    f"room {room.id!r}, device {device.id!r}: {error}", path=path, key=error.key
-                ) from error
-            known[device.id] = StationDevice(
-                device.id,
-                driver.name,
-                driver.title,
-                driver.channels,
-                driver.can,
-                driver.period_s,
-                driver.own_alarm,
-                spot=driver.mode == "spot",
-            )
+    for room, device in loaded.placed:
+        try:
+            driver = registry.get(device.driver)
+            registry.transport(device.url)
+            line.of(device.url, driver.settings)
+        except ConfigError as error:
+            raise ConfigError(
+                f"room {room!r}, device {device.id!r}: {error}", path=path, key=error.key
+            ) from error
+        known[device.id] = StationDevice(
+            device.id,
+            driver.name,
+            driver.title,
+            driver.channels,
+            driver.can,
+            driver.period_s,
+            driver.own_alarm,
+            spot=driver.mode == "spot",
+        )
     return known
 
 

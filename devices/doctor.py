@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from devices import check_computer, check_station, ports
+from devices import check_ble, check_computer, check_station, ports
 from devices.check import Check, warn
 from devices.check_ports import device, listed
 from vitals.config import Config
@@ -26,6 +26,7 @@ async def examine(config: Config | None, *, sound: bool = False) -> list[Check]:
     if config is None:
         checks += [warn("config", "none was named: give --config to check devices and record too")]
         checks += listed([port.device for port in ports.find()])
+        checks += await check_ble.bluetooth(())
         return [*checks, check_computer.disk(Path.cwd()), check_computer.browser()]
     checks.append(check_computer.disk(config.station.store.parent))
     running, snapshot = await check_station.station(config)
@@ -34,9 +35,12 @@ async def examine(config: Config | None, *, sound: bool = False) -> list[Check]:
     checks.append(running)
     pages = await asyncio.to_thread(check_station.web, config, expected=snapshot is not None)
     checks.append(pages)
+    wanted = [one for _, one in config.placed]
+    by_radio = [one for one in wanted if check_ble.is_ble(one)]
+    checks += await check_ble.bluetooth(by_radio)
     if snapshot is None:
-        wanted = [one for room in config.room for one in room.device]
-        for found in await asyncio.gather(*(device(one) for one in wanted)):
+        by_cable = [device(one) for one in wanted if one not in by_radio]
+        for found in await asyncio.gather(*by_cable, check_ble.devices(by_radio)):
             checks += found
         if not wanted:
             checks.append(warn("devices", "the config has none: `vitals scan` prints the lines"))

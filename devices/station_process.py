@@ -7,9 +7,11 @@ import logging
 from collections.abc import Mapping
 
 from devices import registry
+from devices.identity import identity
 from devices.keeper import Keeper
 from vitals import __version__
 from vitals.alarms.profile import Profile
+from vitals.claims import claims_of
 from vitals.config import Config
 from vitals.escalation import without_tokens
 from vitals.feed import FeedServer
@@ -40,15 +42,21 @@ async def serve(
     config_text = without_tokens(config_text, config.escalation)
     record = Record(config.station.store, config.station.id, config_text)
     clock = record.clock(config.station.speed)
-    urls = {device.id: device.url for room in config.room for device in room.device}
+    urls = {device.id: device.url for _, device in config.placed}
+    claims = claims_of(config)
     hub = Hub()
 
     def make_keeper(device: str, on_events: OnEvents, on_link: OnLink) -> Keeper:
+        async def admit() -> str:
+            return claims.admit(device, await asyncio.to_thread(identity, urls[device]))
+
         driver = registry.get(devices[device].driver)
-        return Keeper(device, driver, urls[device], clock, on_events, on_link)
+        return Keeper(device, driver, urls[device], clock, on_events, on_link, admit=admit)
 
     try:
-        station = Station(config, profile, devices, make_keeper, hub, record, clock, care)
+        station = Station(
+            config, profile, devices, make_keeper, hub, record, clock, care, claims=claims
+        )
         async with FeedServer(
             hub,
             config.feed_file,

@@ -20,13 +20,11 @@ from pathlib import Path
 
 import msgspec
 
-from vitals.config import Config
+from vitals.config import SPARE, Config
 
 log = logging.getLogger(__name__)
 
 VERSION = 1
-SPARE = "-"
-"""Where a device is that was taken out of its room; no room of a config can be called so."""
 _ELSEWHERE = "-"
 """The identity of a device whose box was claimed for another one."""
 
@@ -152,7 +150,7 @@ class Claims:
 
 def claims_of(config: Config) -> Claims:
     """The claims of a config's station, beside its record."""
-    rooms = {device.id: room.id for room in config.room for device in room.device}
+    rooms = {device.id: room for room, device in config.placed}
     labels = {room.id: room.name for room in config.room}
     return Claims(Path(f"{config.station.store}.devices.json"), rooms, labels)
 

@@ -23,6 +23,10 @@ Identifier = Annotated[
 ]
 
 
+SPARE = "-"
+"""Where a device is that is in no room; no room of a config can be called so."""
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -118,7 +122,16 @@ class Config(_Table):
     station: StationConfig = StationConfig()
     web: WebConfig = WebConfig()
     room: list[RoomConfig] = Field(default_factory=list)
+    device: list[DeviceConfig] = Field(default_factory=list)
+    """Devices of no room: a cuff that goes from room to room. Each reading waits until somebody
+    says whose it is."""
     escalation: list[EscalationStep] = Field(default_factory=lambda: list(ESCALATION))
+
+    @property
+    def placed(self) -> list[tuple[str, DeviceConfig]]:
+        """(room, device) of all devices; the room of one that is in none is `SPARE`."""
+        in_rooms = [(room.id, device) for room in self.room for device in room.device]
+        return [*in_rooms, *((SPARE, device) for device in self.device)]
 
     @property
     def feed_file(self) -> Path:
@@ -270,7 +283,7 @@ def _check(config: Config, path: Path) -> None:
         refuse(*wrong_step)
     if not config.room:
         refuse("room", "there is none; add a [[room]] with an id")
-    devices = [device for room in config.room for device in room.device]
+    devices = [device for _, device in config.placed]
     for room in config.room:
         why_not = _binding(room)
         if why_not:
@@ -341,6 +354,7 @@ _TABLES: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (Config, "room"): RoomConfig,
     (Config, "escalation"): EscalationStep,
     (RoomConfig, "device"): DeviceConfig,
+    (Config, "device"): DeviceConfig,
 }
 
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from vitals import wire
-from vitals.claims import SPARE, Claims
-from vitals.config import Config, DeviceConfig
+from vitals import messages, wire
+from vitals.claims import Claims
+from vitals.config import SPARE, Config, DeviceConfig
 from vitals.device_status import short
 from vitals.hub import Hub
-from vitals.model import US, Bind, Command, Link, RoomDevice, Unbind
+from vitals.model import US, Bind, Command, Link, Numeric, RoomDevice, Unbind
+from vitals.roaming import Roaming
 from vitals.room import Room
 from vitals.session.act import Refused, text
 from vitals.session.permissions import may
 from vitals.station_device import Keeper, StationDevice
 
+DISCARD = "discard_reading"
 HIGHLIGHT_S = 10.0
 """How long every page shows the room of an identified device."""
 NO_ROOM = "No room"
@@ -53,9 +56,10 @@ class DeviceDesk:
         self._hub = hub
         self._labels = {room.id: room.name for room in config.room}
         self._config: dict[str, tuple[DeviceConfig, str]] = {
-            device.id: (device, room.id) for room in config.room for device in room.device
+            device.id: (device, room) for room, device in config.placed
         }
         self.room_of = {device: claims.room_of(device) for device in self._config}
+        self._roaming = Roaming()
         self.links: dict[str, Link] = {}
         self.rooms: Mapping[str, Room] = {}
         self.keepers: Mapping[str, Keeper] = {}
@@ -77,9 +81,7 @@ class DeviceDesk:
             channels = tuple(channel for channel in channels if channel in config.channels)
         spot = facts.spot if config.mode is None else config.mode == "spot"
         rank = list(self._config).index(device) + (0 if room == home else len(self._config))
-        return RoomDevice(
-            device, channels, facts.can, spot, facts.period_s, rank, facts.own_alarm
-        )
+        return RoomDevice(device, channels, facts.can, spot, facts.period_s, rank, facts.own_alarm)
 
     def messages(self, room: str) -> list[wire.DeviceMsg]:
         """The devices of a room as the pages see them at first."""
@@ -103,6 +105,32 @@ class DeviceDesk:
         if devices:
             yield wire.RoomMsg(id=SPARE, label=NO_ROOM, devices=devices)
 
+    # --- readings of devices in no room -------------------------------------------------------
+
+    def roam(self, numeric: Numeric) -> None:
+        """A value of a device in no room; its reading waits until somebody says whose it is."""
+        held = self._roaming.take(numeric)
+        if held is not None:
+            self._hub.publish(messages.held(held))
+
+    def expire(self, now_us: int) -> None:
+        """Nobody knows any more whose an old reading is."""
+        for gone in self._roaming.expire(now_us):
+            self._hub.publish(messages.held(gone))
+
+    def with_reading(self, kind: str, args: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `claim_reading` with the reading itself: the record must have it."""
+        held = self._roaming.find(str(args.get("held", ""))) if kind == "claim_reading" else None
+        if held is None:
+            return {k: v for k, v in args.items() if kind != "claim_reading" or k == "held"}
+        return {"held": held.id, "device": held.device, "at_us": held.at_us, **held.values}
+
+    def claimed(self, ident: str) -> None:
+        """A reading is somebody's now."""
+        gone = self._roaming.drop(ident)
+        if gone is not None:
+            self._hub.publish(messages.held(gone))
+
     # --- acts ---------------------------------------------------------------------------------
 
     def consider(self, command: Command) -> tuple[Plan, str]:
@@ -110,12 +138,21 @@ class DeviceDesk:
         try:
             if not may(command.actor, command.kind):
                 raise Refused(f"a {command.actor.role} may not {command.kind}")
+            if command.kind == DISCARD:
+                return self._discard(command), ""
             device = text(command, "device", needed="name the device")
             if device not in self.room_of:
                 raise Refused(f"there is no device {device!r} here")
-            return ACTS[command.kind](self, device, command), ""
+            return DEVICE_ACTS[command.kind](self, device, command), ""
         except Refused as refused:
             return _nothing, str(refused)
+
+    def _discard(self, command: Command) -> Plan:
+        held = self._roaming.find(text(command, "held"))
+        text(command, "reason", needed="say why the reading is nobody's")
+        if held is None:
+            raise Refused("that reading is no longer waiting")
+        return lambda now_us: self.claimed(held.id)
 
     def _identify(self, device: str, command: Command) -> Plan:
         def shown(now_us: int) -> None:
@@ -191,12 +228,13 @@ class DeviceDesk:
         self._hub.reset(snapshot)
 
 
-ACTS: dict[str, Callable[[DeviceDesk, str, Command], Plan]] = {
+DEVICE_ACTS: dict[str, Callable[[DeviceDesk, str, Command], Plan]] = {
     "identify": DeviceDesk._identify,
     "claim_device": DeviceDesk._claim,
     "rebind_device": DeviceDesk._rebind,
 }
-"""Commands about devices; each takes the device and gives a plan."""
+"""Commands about a device; each takes the device and gives a plan."""
+ACTS = frozenset({*DEVICE_ACTS, DISCARD})
 
 
 def sources(room: Room) -> dict[str, list[str]]:

@@ -30,6 +30,7 @@ class Hub:
     def __init__(self, link: Literal["live", "stale"] = "live") -> None:
         self.link = link
         self._rooms: dict[str, LatestRoom] = {}
+        self._held: dict[str, wire.HeldMsg] = {}
         self._boxes: set[Mailbox] = set()
         self._beat: wire.BeatMsg | None = None
         self._seq = 0
@@ -54,6 +55,8 @@ class Hub:
             self._beat = message
         elif isinstance(message, wire.LinkState):
             self.link = message.state
+        elif isinstance(message, wire.HeldMsg):
+            self._hold(message)
         elif not isinstance(message, wire.Hello):
             self._seq = max(self._seq, message.seq)
         data = wire.encode(message) if raw is None else raw
@@ -112,7 +115,14 @@ class Hub:
                 for name, room in self._rooms.items()
                 if rooms is None or name in rooms
             ],
+            held=list(self._held.values()),
         )
+
+    def _hold(self, message: wire.HeldMsg) -> None:
+        if message.gone:
+            self._held.pop(message.id, None)
+        else:
+            self._held[message.id] = message
 
     def reset(self, snapshot: wire.Snapshot, raw: bytes | None = None) -> None:
         """Replaces the whole state by a snapshot and sends that to all present readers."""
@@ -120,6 +130,7 @@ class Hub:
         self._seq = snapshot.seq
         self._beat = snapshot.beat
         self._rooms = {room.id: LatestRoom(room) for room in snapshot.rooms}
+        self._held = {held.id: held for held in snapshot.held}
         data = wire.encode(snapshot) if raw is None else raw
         state = wire.encode(wire.LinkState(state=snapshot.link))
         for box in self._boxes:

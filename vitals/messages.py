@@ -19,6 +19,7 @@ from vitals.model import (
     Session,
     Waveform,
 )
+from vitals.roaming import Held
 from vitals.session.view import CareView
 
 
@@ -204,6 +205,17 @@ def care(room: str, view: CareView) -> wire.CareMsg:
         met_us=view.met_us,
         owed=list(view.owed),
         earliest_us=view.earliest_us,
+    )
+
+
+def held(reading: Held) -> wire.HeldMsg:
+    """A reading that waits until somebody says whose it is."""
+    return wire.HeldMsg(
+        id=reading.id,
+        device=reading.device,
+        at_us=reading.at_us,
+        values=dict(reading.values),
+        gone=reading.gone,
     )
 
 

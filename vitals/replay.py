@@ -108,7 +108,7 @@ class Recorded:
                 folded.take(row)
                 if other:
                     room.due.add(_repeat(row))
-                if row.kind == "alarm":
+                if row.kind in ("alarm", "session_change"):
                     end_us = max(end_us, row.at_us)
                 row = next(rows, None)
             if isinstance(entry, StoredAudit) and entry.body["cause"] == "moved":
@@ -135,7 +135,7 @@ class Recorded:
                     told = (tuple(room.alarms), tuple(room.due))
                     state = Resume(entry.at_us, room.session, *told, marks=state.marks)
                 setup = self._setup
-                if False:  # as it was then: devices may have changed their rooms
+                if "room" in entry.body:  # as it was then: devices may have changed their rooms
                     setup = RoomSetup.of_json(entry.body["room"])
                 room = self._room(profile, setup, entry.room)
                 was = replace(state.session, resumed=resumed)
@@ -177,7 +177,8 @@ class Recorded:
 
     def _numerics(self, to_seq: int) -> Iterator[Numeric]:
         """Valid values that had been recorded by then."""
-        for entry in (*self._inputs, *self._entered):
+        given = sorted((*self._inputs, *self._entered), key=lambda entry: entry.seq or 0)
+        for entry in given:
             if isinstance(entry, Input) and entry.seq < to_seq and isinstance(entry.body, Numeric):
                 numeric = entry.body
                 if numeric.value is not None and numeric.quality is not Quality.INVALID:

@@ -216,6 +216,7 @@ class Station:
             self.watch.look()
             for room in self._rooms.values():
                 self._tell_care(room)
+            self._desk.expire(self._clock.now_us())
             self._hub.publish(
                 wire.BeatMsg(
                     seq=next(self._seq),
@@ -252,7 +253,8 @@ class Station:
         for event in events:
             room = self._rooms.get(self._desk.room_of[event.device])
             if room is None:
-                continue  # its device is in no room: it speaks for nobody
+                self._roam(event)  # its device is in no room: it speaks for nobody yet
+                continue
             match event:
                 case Numeric():
                     self._numeric(room, event)
@@ -272,6 +274,11 @@ class Station:
             self._record.numeric(room.session.id, seq, numeric)
         if room.primary(numeric):
             self._out.numeric(room, seq, room.judged or numeric)
+
+    def _roam(self, event: Numeric | Waveform | Notice) -> None:
+        """A reading of a device in no room waits until somebody says whose it is."""
+        if isinstance(event, Numeric):
+            self._desk.roam(event)
 
     def _waveform(self, room: Room, wave: Waveform) -> None:
         seq = next(self._seq)
@@ -338,7 +345,8 @@ class Station:
             return
         now_us = self._clock.now_us()
         actor = Actor(message.name or "unknown", message.role)
-        command = Command(message.id, actor, message.kind, room.id, message.args)
+        args = self._desk.with_reading(message.kind, message.args)
+        command = Command(message.id, actor, message.kind, room.id, args)
         seq = next(self._seq)
         before = _session_id(room)
         goes = room.session is not None and command.kind == "move_session"
@@ -355,6 +363,8 @@ class Station:
             self._out.outputs(room, outputs, before or _session_id(room))
             if hand_over is not None and result.ok:
                 self._move(room, self._rooms[str(command.args["to"])], hand_over, now_us)
+        if command.kind == "claim_reading" and result.ok:
+            self._desk.claimed(str(command.args["held"]))
         self._tell_care(room)
         answer.wait()
 
