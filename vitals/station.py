@@ -10,28 +10,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from vitals import messages, wire
 from vitals.alarms.profile import Profile
-from vitals.answer import Answer, unfit
 from vitals.callout import CallOut
 from vitals.claims import Claims, claims_of
 from vitals.clock import Clock
+from vitals.commands import Commands, Reply
 from vitals.config import Config
-from vitals.device_desk import ACTS, DeviceDesk, sources
+from vitals.device_desk import DeviceDesk, sources
 from vitals.device_status import EVERY_S, DeviceStatuses
 from vitals.errors import CommandError, StoreError
 from vitals.freshness import slack_s
 from vitals.hub import Hub
 from vitals.model import (
     US,
-    Actor,
     Alarm,
     Audience,
     Bind,
-    Command,
     DeviceRequest,
     Event,
     Input,
@@ -39,9 +37,7 @@ from vitals.model import (
     Link,
     Notice,
     Numeric,
-    Output,
     Priority,
-    Result,
     Resume,
     Rule,
     Session,
@@ -56,8 +52,6 @@ from vitals.publisher import Publisher
 from vitals.record import Record
 from vitals.room import Room
 from vitals.session.care import Care
-from vitals.session.moving import HandOver
-from vitals.session.permissions import WEB_EVENT, may
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
 from vitals.station_watch import Watch
 
@@ -67,7 +61,6 @@ TICK_S = 0.1
 TICK_LAG_S = 0.05
 """Ticks run a little behind, so that a sample on its way from its port is never overtaken."""
 BEAT_S = 1.0
-ESCALATION_TEST = "escalation_test"
 LATE_S = 1.0
 """A loop that is later than this is reported: something blocks the station."""
 FAULT = Rule("fault", "", "technical", (Level(Priority.HIGH, None),), "NOT MONITORED: restart")
@@ -102,7 +95,6 @@ class Station:
         self._desk = DeviceDesk(config, devices, self.claims, hub)
         self._keepers: dict[str, Keeper] = {}
         self._recording = StoreState(clock.now_us(), recording=True)
-        self._answers: dict[str, Answer] = {}
         self._late_ms = 0.0
         self._ended = False
         self._unread = ""
@@ -140,6 +132,10 @@ class Station:
             hub, record, self._callout, profile, config.station.mode, periods, slack
         )
         self._out.on_request = self._scheduled
+        self._commands = Commands(
+            self._rooms, self._keepers, self._desk, record, self._out, self._callout, hub, clock
+        )
+        self._commands.done = self._tell_care
         rooms = [self._room_message(room.id, room.name) for room in config.room]
         hub.configure([*rooms, *self._desk.spare()])
 
@@ -317,118 +313,9 @@ class Station:
             self._record.station_event(next(self._seq), now_us, body)
         self._recording = state
 
-    def on_command(self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]) -> None:
+    def on_command(self, message: wire.CommandMsg, reply: Reply) -> None:
         """Does what a person asks; the answer follows the commit, or after 2 s says it did not."""
-        if message.id in self._answers:
-            self._answers[message.id].also(reply)
-            return
-        first = self._record.result_of(message)
-        if first is not None:
-            reply(first)
-            return
-        room = self._rooms.get(message.room)
-        refusal = unfit(message)
-        if message.kind == WEB_EVENT and not refusal:
-            self._web_event(message, reply)
-            return
-        if message.kind in ACTS and not refusal:
-            self._device_act(message, reply)
-            return
-        if room is None:
-            refusal = f"there is no room {message.room!r} here"
-        elif message.kind == "open_session" and self._unread:
-            refusal = "the record cannot be read, and a session may be open in it: " + self._unread
-        elif message.kind == "move_session":
-            refusal = self._cannot_move(room, str(message.args.get("to", "")))
-        if room is None or refusal:
-            reply(wire.ResultMsg(id=message.id, ok=False, error=refusal))
-            return
-        now_us = self._clock.now_us()
-        actor = Actor(message.name or "unknown", message.role)
-        args = self._desk.with_reading(message.kind, message.args)
-        command = Command(message.id, actor, message.kind, room.id, args)
-        seq = next(self._seq)
-        before = _session_id(room)
-        goes = room.session is not None and command.kind == "move_session"
-        hand_over = HandOver(room, str(command.args["to"]), actor.name) if goes else None
-        outputs = room.step(Input(seq, now_us, command))
-        result = self._result(outputs, command)
-        for tested in (o for o in outputs if isinstance(o, Event) and o.kind == ESCALATION_TEST):
-            why_not = self._callout.test(tested.body["step"])
-            if why_not:
-                result = wire.ResultMsg(id=command.id, ok=False, error=why_not)
-        answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
-        with self._record.together(answer.committed):
-            self._record.command(seq, now_us, before, command, result)
-            self._out.outputs(room, outputs, before or _session_id(room))
-            if hand_over is not None and result.ok:
-                self._move(room, self._rooms[str(command.args["to"])], hand_over, now_us)
-        if command.kind == "claim_reading" and result.ok:
-            self._desk.claimed(str(command.args["held"]))
-        self._tell_care(room)
-        answer.wait()
-
-    def _cannot_move(self, room: Room, to: str) -> str:
-        """Why a session cannot go to another room, `""` if the room itself may decide."""
-        target = self._rooms.get(to)
-        if target is None:
-            return f"there is no room {to!r} here"
-        if target.session is not None and target is not room:
-            return f"{to} has a session ({target.session.subject_ref}); close it first"
-        return ""
-
-    def _move(self, room: Room, to: Room, hand_over: HandOver, now_us: int) -> None:
-        outputs = hand_over.complete(to, next(self._seq), now_us)
-        self._out.moved(room, to)
-        self._out.outputs(to, outputs, _session_id(to))
-        self._hub.follow(room.id, to.id)
-        self._out.show_reading(to)
-        for due in to.due:
-            self._hub.publish(messages.due(next(self._seq), due))
-        for alarm in to.alarms:
-            message = messages.alarm(next(self._seq), alarm, to.rules[alarm.rule])
-            self._hub.publish(message)
-
-    def _web_event(self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]) -> None:
-        """What the web tells of itself is recorded, and is no input of any room."""
-        command = Command(
-            message.id, Actor(message.name, message.role), message.kind, "", message.args
-        )
-        if message.room or not may(command.actor, command.kind):
-            error = f"a {message.role or 'nobody'} may not {message.kind}"
-            reply(wire.ResultMsg(id=message.id, ok=False, error=error))
-            return
-        result = wire.ResultMsg(id=message.id, ok=True)
-        answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
-        with self._record.together(answer.committed):
-            self._record.web_event(next(self._seq), self._clock.now_us(), command)
-        answer.wait()
-
-    def _device_act(
-        self, message: wire.CommandMsg, reply: Callable[[wire.ResultMsg], None]
-    ) -> None:
-        """An act on a device is no room's: it belongs to no session."""
-        now_us, seq = self._clock.now_us(), next(self._seq)
-        actor = Actor(message.name or "unknown", message.role)
-        command = Command(message.id, actor, message.kind, message.room, message.args)
-        plan, error = self._desk.consider(command)
-        result = wire.ResultMsg(id=command.id, ok=not error, error=error)
-        answer = Answer(result, reply, asyncio.get_running_loop(), self._answers)
-        with self._record.together(answer.committed):
-            self._record.command(seq, now_us, None, command, result)
-            plan(now_us)
-        answer.wait()
-
-    def _result(self, outputs: Iterable[Output], command: Command) -> wire.ResultMsg:
-        """The room's answer, unless the device itself refuses."""
-        result = next(o for o in outputs if isinstance(o, Result))
-        for output in outputs:
-            if isinstance(output, DeviceRequest) and output.command_id == command.id:
-                try:
-                    self._keepers[output.device].request(output.request)
-                except CommandError as error:
-                    return wire.ResultMsg(id=command.id, ok=False, error=str(error))
-        return wire.ResultMsg(id=result.id, ok=result.ok, error=result.error)
+        self._commands.take(message, reply, unread=self._unread)
 
     # --- one step -----------------------------------------------------------------------------
 
