@@ -39,6 +39,7 @@ $(VENV)/.test: $(VENV)/.runtime
 
 browser:
 	@sh .ci/browser
+	@sh .ci/npm
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,13 +12,14 @@ from fastapi import FastAPI
 from plotly.offline import get_plotlyjs_version
 
 from dashboard.build import ASSETS
+from dashboard.cookies import CSRF_HEADER
+from dashboard.login_page import DISCLAIMER
 from dashboard.pages import PAGES
 
-DISCLAIMER = "Staff aid, not a medical device; keep the monitors' own alarms on."
 PLOTLY_PATH = f"/vendor/plotly-{get_plotlyjs_version()}.min.js"
 
 _INDEX = """<!DOCTYPE html>
-<html lang="en" data-build="BUILD" data-plotly="PLOTLY">
+<html lang="en" data-build="BUILD" data-plotly="PLOTLY" data-csrf="CSRF">
 <head>
 {%metas%}
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -39,7 +40,12 @@ _INDEX = """<!DOCTYPE html>
 </body>
 </html>"""
 
-_NAVIGATION = (("All rooms", "/"), ("Review", "/review"), ("Devices", "/devices"))
+_NAVIGATION = (
+    ("All rooms", "/"),
+    ("Hand-over", "/handover"),
+    ("Review", "/review"),
+    ("Devices", "/devices"),
+)
 
 
 NOT_OURS = ("websocket", "dash_version_url")
@@ -64,12 +70,13 @@ def local_only(config: str) -> str:
     return re.sub(r"(<script[^>]*>)(.*)(</script>)", strip, config, flags=re.DOTALL)
 
 
-def mount(server: FastAPI, build: str) -> Any:
+def mount(server: FastAPI, build: str, csrf_cookie: str) -> Any:
     """Puts the pages on a server; its own routes must have been added before.
 
     Args:
         server: the FastAPI application.
         build: see `dashboard.build.build_id`; pages of another build reload themselves.
+        csrf_cookie: name of the cookie whose value every POST of a page sends as `CSRF_HEADER`.
 
     Returns:
         The `dash.Dash` application.
@@ -86,7 +93,11 @@ def mount(server: FastAPI, build: str) -> Any:
         suppress_callback_exceptions=True,
         title="kap-vitals",
         update_title="",
-        index_string=_INDEX.replace("BUILD", build).replace("PLOTLY", PLOTLY_PATH),
+        index_string=_INDEX.replace("BUILD", build)
+        .replace("PLOTLY", PLOTLY_PATH)
+        .replace("CSRF", csrf_cookie),
+        csrf_token_name=csrf_cookie,
+        csrf_header_name=CSRF_HEADER,
         add_log_handler=False,
     )
     for order, (name, template, layout) in enumerate(PAGES):

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import uvicorn
 
 from dashboard import server
+from dashboard.gate import LOOPBACK
 from vitals import config as configuration
-from vitals import lifeline
+from vitals import lifeline, web_address
 from vitals.errors import VitalsError
 from vitals.process import log_to_stderr
 
 PING_S = 10.0
+RENEW_DAYS = 60
+"""A certificate that is accepted for fewer days is spoken of in the log."""
 MAX_UP = 16 << 10
 """Bytes of a message from a page."""
+
+
+log = logging.getLogger(__name__)
 
 
 class WebError(VitalsError):
@@ -71,17 +79,22 @@ def web(
         raise click.UsageError("name the clinic's file with --config, or a station with --feed")
     store = store or (settings.station.store if config_path else _store_of(feed))
     feed = feed or (settings.feed_file if config_path else Path(f"{store}.feed"))
-    listener = listen(host or settings.web.host, settings.web.port if port is None else port)
-    serve(feed, store, listener)
+    wanted = {"host": host or settings.web.host}
+    station = settings.station.model_copy(update={"store": store})
+    settings = settings.model_copy(
+        update={"web": settings.web.model_copy(update=wanted), "station": station}
+    )
+    configuration.check_access(settings, "--host" if host else config_path or "--host")
+    listener = listen(settings.web.host, settings.web.port if port is None else port)
+    serve(feed, store, listener, settings.web)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Binds the address; port 0 takes any free one.
+    """Binds the address; port 0 takes any free one. Who may reach it was asked before.
 
     Raises:
-        WebError: the host is not this computer, or the port is taken.
+        WebError: the port is taken.
     """
-    configuration.check_host(host, path="--host")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -98,15 +111,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(feed: Path, store: Path, listener: socket.socket) -> None:
+def serve(
+    feed: Path, store: Path, listener: socket.socket, web: configuration.WebConfig | None = None
+) -> None:
     """Serves until told to stop.
 
     Raises:
-        WebError: a task that the pages need has died.
+        WebError: a task that the pages need has died, or the certificate cannot be used.
+        PeopleError: the accounts cannot be read.
     """
-    address = _address(listener)
+    web = web or configuration.WebConfig()
+    address = _address(listener, web)
     running: list[_Server] = []
-    built = server.create(feed, store, lambda cause: running[0].die(cause))
+    access = _access(web)
+    built = server.create(feed, store, lambda cause: running[0].die(cause), access)
     settings = uvicorn.Config(
         built.asgi,
         log_level="warning",
@@ -118,7 +136,16 @@ def serve(feed: Path, store: Path, listener: socket.socket) -> None:
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
         timeout_graceful_shutdown=2,
+        ssl_certfile=str(web.tls_cert) if web.tls_cert else None,
+        ssl_keyfile=str(web.tls_key) if web.tls_key else None,
     )
+    try:
+        settings.load()  # the certificate, too
+    except OSError as error:  # of which ssl.SSLError is one
+        raise WebError(
+            f"{web.tls_cert} and {web.tls_key} cannot be used together ({error}); make them anew "
+            "with `vitals tls init`"
+        ) from error
     running.append(_Server(settings, address))
     lifeline.watch(running[0].end)
     running[0].run(sockets=[listener])
@@ -126,9 +153,24 @@ def serve(feed: Path, store: Path, listener: socket.socket) -> None:
         raise WebError(f"{running[0].cause}; this process ends so that it is started anew")
 
 
-def _address(listener: socket.socket) -> str:
+def _access(web: configuration.WebConfig) -> server.Access:
+    hosts = LOOPBACK
+    if web.tls_cert is not None:
+        from dashboard import tls
+
+        hosts |= tls.names_of(web.tls_cert)
+        left = tls.days_left(web.tls_cert, datetime.now(UTC))
+        if left < RENEW_DAYS:
+            log.warning("%s is accepted for %d more days; make a new one", web.tls_cert, left)
+    elsewhere = not configuration.is_loopback(web.host)
+    return server.Access(web.lock_s, web.secure, elsewhere, hosts)
+
+
+def _address(listener: socket.socket, web: configuration.WebConfig) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    if configuration.is_loopback(web.host):
+        return web_address.address(web.model_copy(update={"host": host, "port": port}))
+    return web_address.address(web.model_copy(update={"port": port}))
 
 
 def _store_of(feed: Path | None) -> Path:

@@ -2,13 +2,16 @@
 
 Down: `hello` first, a snapshot, then whatever is new; an empty frame every second of silence, so
 that a page can tell a quiet server from a dead one. Up: `command`, answered to this page alone,
-`waves`, the rooms whose waveforms the page draws, and `sound`, whether an alarm would be heard
-there, which the station is told.
+`waves`, the rooms whose waveforms the page draws, `sound`, whether an alarm would be heard
+there, which the station is told, and `active`, that somebody is there.
+
+A command carries the person and the role of the screen it comes from, whatever the page says.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,21 +19,30 @@ from dataclasses import dataclass
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from dashboard.auth import Auth
 from dashboard.station_clock import StationClock
+from dashboard.who import ANYBODY, SCOPE, Viewer
 from vitals import wire
 from vitals.clock import boottime_ns
 from vitals.errors import FeedError
 from vitals.follower import Follower
 from vitals.hub import Hub, Mailbox
 
-ROLE = "nurse"
+NOBODY = "nurse"
+"""Stands in the record for somebody without account who has given no name."""
 KEEP_ALIVE_S = 1.0
 ANSWER_S = 6.0
 """How long a page waits for the station's answer; the page itself gives up at 8 s."""
 MOST_AT_ONCE = 16
 """Commands of one page that may wait for an answer."""
 NAME_LENGTH = 40
-BAD_MESSAGE = 4400
+BAD_MESSAGE, SIGNED_OUT = 4400, 4401
+OTHER_ROOM = {"move_session": "to", "rebind_device": "to_room"}
+"""Commands with an argument that names another room than the command's own."""
+WHEN_LOCKED = frozenset({"call_nurse"})
+"""What a locked screen may ask for, too: help, from the screen inside a room."""
+OF_A_DEVICE = frozenset({"identify", "claim_device", "rebind_device"})
+"""Commands about a device, wherever it is."""
 UNHEARD_S = 6.0
 """A page says every 2 s whether its sound is armed; one that is silent for so long is not."""
 
@@ -46,6 +58,10 @@ class Sound(msgspec.Struct, tag_field="t", tag="sound", kw_only=True):
 
     armed: bool
     why: str = ""
+
+
+class Active(msgspec.Struct, tag_field="t", tag="active"):
+    """Up: somebody has touched the page; as often as that happens, at most every 5 s."""
 
 
 @dataclass(slots=True)
@@ -66,13 +82,51 @@ class Unanswered(wire.ResultMsg, tag="result", kw_only=True):
     unanswered: bool = True
 
 
-_decode_up = msgspec.json.Decoder(wire.CommandMsg | Waves | Sound).decode
+class Locked(wire.ResultMsg, tag="result", kw_only=True):
+    """Not done: the screen is locked. The page asks for a PIN and then sends it again."""
+
+    locked: bool = True
+
+
+_decode_up = msgspec.json.Decoder(wire.CommandMsg | Waves | Sound | Active).decode
+
+
+class OpenPage:
+    """One page and who is at it; see `dashboard.auth.Page`.
+
+    Attributes:
+        closing: set when its socket must be closed.
+    """
+
+    def __init__(self, hub: Hub, auth: Auth, viewer: Viewer, waves: frozenset[str]) -> None:
+        self.viewer = viewer
+        self.ear = Ear()
+        self.closing = asyncio.Event()
+        self.box = hub.subscribe(waves, viewer.rooms)
+        self._hub = hub
+        self._auth = auth
+
+    def cut(self) -> None:
+        """Ends it, and whatever waits for it."""
+        self._hub.unsubscribe(self.box)
+        self.closing.set()
+
+    def tell(self) -> None:
+        """Tells the page who is there now; another person may see other rooms."""
+        viewer = self._auth.viewer_at(self.viewer.key)
+        if viewer is None:
+            self.cut()
+            return
+        self.viewer = viewer
+        if viewer.rooms != self.box.rooms:
+            self._hub.show(self.box, viewer.rooms)
+        self.box.put(("who", ""), msgspec.json.encode(self._auth.who(viewer)))
 
 
 def clean_name(name: str) -> str:
     """What a person has entered as a name, as it may stand in the record."""
     printable = "".join(c for c in name if c.isprintable()).strip()
-    return printable[:NAME_LENGTH] or ROLE
+    return printable[:NAME_LENGTH] or NOBODY
 
 
 def rooms_of(query: str) -> frozenset[str]:
@@ -89,24 +143,27 @@ class Live:
         counts: frames and bytes sent, messages dropped, commands by outcome.
     """
 
-    def __init__(self, hub: Hub, follower: Follower, clock: StationClock, build: str) -> None:
+    def __init__(
+        self, hub: Hub, follower: Follower, clock: StationClock, build: str, auth: Auth
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self._hub = hub
         self._follower = follower
         self._clock = clock
         self._build = build
-        self._boxes: dict[Mailbox, Ear] = {}
+        self._auth = auth
+        self._pages: set[OpenPage] = set()
 
     @property
     def clients(self) -> int:
         """Pages that are connected now."""
-        return len(self._boxes)
+        return len(self._pages)
 
     @property
     def armed(self) -> int:
         """Pages where an alarm is heard now."""
         now_ns = boottime_ns()
-        return sum(ear.hears(now_ns) for ear in self._boxes.values())
+        return sum(page.ear.hears(now_ns) for page in self._pages)
 
     def audience(self) -> wire.AudienceMsg:
         """What the station must know of the pages here."""
@@ -115,24 +172,36 @@ class Live:
     @property
     def dropped(self) -> int:
         """Messages that pages were too slow for."""
-        return self.counts["dropped"] + sum(box.dropped for box in self._boxes)
+        return self.counts["dropped"] + sum(page.box.dropped for page in self._pages)
 
     async def serve(self, ws: WebSocket) -> None:
-        """Serves one page until it leaves."""
+        """Serves one page until it leaves, or may no longer be here."""
         await ws.accept()
-        box = self._hub.subscribe(rooms_of(ws.query_params.get("waves", "")))
-        self._boxes[box] = Ear()
+        viewer = ws.scope.get(SCOPE, ANYBODY)
+        page = OpenPage(self._hub, self._auth, viewer, rooms_of(ws.query_params.get("waves", "")))
+        self._pages.add(page)
+        self._auth.join(page)
+        page.tell()  # it may have been signed out since the gate let it in
         self._follower.audience_changed()
         try:
             async with asyncio.TaskGroup() as tasks:
-                sending = tasks.create_task(self._send(ws, box), name="live-send")
-                await self._receive(ws, box, tasks)
+                sending = tasks.create_task(self._send(ws, page.box), name="live-send")
+                closing = tasks.create_task(self._close(ws, page, sending), name="live-close")
+                await self._receive(ws, page, tasks)
                 sending.cancel()
+                closing.cancel()
         finally:
-            self._hub.unsubscribe(box)
-            del self._boxes[box]
+            self._auth.leave(page)
+            self._hub.unsubscribe(page.box)
+            self._pages.discard(page)
             self._follower.audience_changed()
-            self.counts["dropped"] += box.dropped
+            self.counts["dropped"] += page.box.dropped
+
+    async def _close(self, ws: WebSocket, page: OpenPage, sending: asyncio.Task[None]) -> None:
+        await page.closing.wait()
+        sending.cancel()
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it has just left
+            await ws.close(SIGNED_OUT, "signed out")
 
     async def _send(self, ws: WebSocket, box: Mailbox) -> None:
         greeted: wire.Hello | None = None
@@ -166,7 +235,8 @@ class Live:
             care=station.care if station else msgspec.Raw(b"null"),
         )
 
-    async def _receive(self, ws: WebSocket, box: Mailbox, tasks: asyncio.TaskGroup) -> None:
+    async def _receive(self, ws: WebSocket, page: OpenPage, tasks: asyncio.TaskGroup) -> None:
+        box = page.box
         waiting: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -179,12 +249,14 @@ class Live:
                 if isinstance(message, Waves):
                     box.rooms_with_waves = frozenset(message.rooms)
                 elif isinstance(message, Sound):
-                    self._sound(self._boxes[box], message.armed)
+                    self._sound(page.ear, message.armed)
+                elif isinstance(message, Active):
+                    self._auth.touch(page.viewer)
                 elif len(waiting) >= MOST_AT_ONCE:
                     error = "too many commands are waiting for an answer; wait a moment"
                     box.post(wire.ResultMsg(id=message.id, ok=False, error=error))
                 else:
-                    task = tasks.create_task(self._command(message, box))
+                    task = tasks.create_task(self._command(message, page))
                     waiting.add(task)
                     task.add_done_callback(waiting.discard)
         except WebSocketDisconnect:
@@ -199,9 +271,17 @@ class Live:
         if changed:
             self._follower.audience_changed()
 
-    async def _command(self, message: wire.CommandMsg, box: Mailbox) -> None:
-        message.role = ROLE
-        message.name = clean_name(message.name)
+    async def _command(self, message: wire.CommandMsg, page: OpenPage) -> None:
+        viewer, box = self._auth.viewer_at(page.viewer.key), page.box
+        refused = why_not(self._hub, viewer, message)
+        if viewer is None or refused is not None:
+            self.counts["commands_refused"] += 1
+            if refused is not None:
+                box.post(refused)
+            return
+        self._auth.touch(viewer)
+        message.role = viewer.role
+        message.name = viewer.name or clean_name(message.name)
         try:
             result = await self._follower.command(message, ANSWER_S)
         except FeedError as error:
@@ -210,6 +290,32 @@ class Live:
         else:
             self.counts["commands_ok" if result.ok else "commands_refused"] += 1
         box.post(result)
+
+
+def why_not(hub: Hub, viewer: Viewer | None, message: wire.CommandMsg) -> wire.ResultMsg | None:
+    """The web's own refusal of a command; None for one that the station is asked."""
+    if viewer is None:
+        error = "this screen was signed out; sign in again"
+        return wire.ResultMsg(id=message.id, ok=False, error=error)
+    if viewer.locked and message.kind not in WHEN_LOCKED:
+        return Locked(id=message.id, ok=False, error="locked: give a PIN to act")
+    if viewer.rooms is None:
+        return None
+    beyond = [
+        str(room)
+        for room in (message.room, message.args.get(OTHER_ROOM.get(message.kind, ""), message.room))
+        if room not in viewer.rooms
+    ]
+    if not beyond and message.kind in OF_A_DEVICE:
+        here = {d.id for room in hub.snapshot(viewer.rooms).rooms for d in room.devices}
+        beyond = [device for device in [str(message.args.get("device"))] if device not in here]
+    if not beyond:
+        return None
+    error = (
+        f"{viewer.name} may not see {beyond[0] or 'the station as a whole'}; the rooms of an "
+        "account are set with `vitals user change`"
+    )
+    return wire.ResultMsg(id=message.id, ok=False, error=error)
 
 
 def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -25,23 +25,28 @@ MARKED = {"dose": "dose", "resumed": "resumed"}
 _INVALID = QUALITIES.index(Quality.INVALID)
 
 
-def sessions(store: Path) -> bytes | None:
+Rooms = frozenset[str] | None
+"""Rooms whose sessions may be seen, None for all."""
+
+
+def sessions(store: Path, *, rooms: Rooms = None) -> bytes | None:
     """All sessions, newest first: `{"sessions": [...]}`. None of them before the first record.
 
     Raises:
         StoreError: the record cannot be read.
     """
     found = Reader(store).sessions() if store.exists() else []
+    found = [record for record in found if rooms is None or record.session.room in rooms]
     return orjson.dumps({"sessions": [_facts(record) for record in reversed(found)]})
 
 
-def session(store: Path, uuid: str) -> bytes | None:
+def session(store: Path, uuid: str, *, rooms: Rooms = None) -> bytes | None:
     """One session with its table of events, None when there is none of that id.
 
     Raises:
         StoreError: see `sessions`.
     """
-    record = _record(store, uuid)
+    record = _record(store, uuid, rooms)
     if record is None:
         return None
     rows = [row for row in Reader(store).audit(uuid) if row.kind in _WORDS]
@@ -52,13 +57,13 @@ def session(store: Path, uuid: str) -> bytes | None:
     return orjson.dumps({"session": _facts(record), "audit": table, "audit_total": len(rows)})
 
 
-def figure(store: Path, uuid: str) -> bytes | None:
+def figure(store: Path, uuid: str, *, rooms: Rooms = None) -> bytes | None:
     """The figure of a session as Plotly JSON, None when there is none of that id.
 
     Raises:
         StoreError: see `sessions`.
     """
-    record = _record(store, uuid)
+    record = _record(store, uuid, rooms)
     if record is None:
         return None
     text: str = pio.to_json(session_figure(_chart(Reader(store), record)), engine="orjson")
@@ -114,8 +119,9 @@ def _facts(record: SessionRecord) -> dict[str, Any]:
     }
 
 
-def _record(store: Path, uuid: str) -> SessionRecord | None:
-    return Reader(store).session(uuid) if store.exists() else None
+def _record(store: Path, uuid: str, rooms: Rooms) -> SessionRecord | None:
+    found = Reader(store).session(uuid) if store.exists() else None
+    return found if found and (rooms is None or found.session.room in rooms) else None
 
 
 def _chart(reader: Reader, record: SessionRecord) -> Chart:

@@ -15,23 +15,45 @@ from typing import Any
 
 import plotly
 from fastapi import FastAPI
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Scope
 from starlette.websockets import WebSocket
 
-from dashboard import api, app, metrics
+from dashboard import api, app, auth_routes, metrics
+from dashboard.auth import Auth
 from dashboard.build import build_id
-from dashboard.gate import Gate, content_policy
+from dashboard.cookies import Cookies
+from dashboard.diary import Diary
+from dashboard.gate import LOOPBACK, Gate, content_policy
 from dashboard.live import Live
 from dashboard.station_clock import StationClock
+from dashboard.who import ANYBODY, SCOPE, Viewer
 from dashboard.worker import Worker
-from vitals import __version__, wire
+from vitals import __version__, people_file, wire
 from vitals.clock import boottime_ns
 from vitals.follower import Follower
 from vitals.hub import Hub
 
 PLOTLY_FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the pages can be reached.
+
+    Attributes:
+        lock_s: a screen that nobody has touched for so long is locked.
+        secure: over TLS.
+        required: from other computers, so that nobody gets in without an account.
+        hosts: the names of this server.
+    """
+
+    lock_s: float = 600.0
+    secure: bool = False
+    required: bool = False
+    hosts: frozenset[str] = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +70,36 @@ class Web:
     clock: StationClock
     live: Live
     worker: Worker
+    auth: Auth
 
 
-def create(feed_file: Path, store: Path, on_death: Callable[[str], None]) -> Web:
+def create(
+    feed_file: Path,
+    store: Path,
+    on_death: Callable[[str], None],
+    access: Access | None = None,
+) -> Web:
     """Builds the server of one station.
 
     Args:
         feed_file: where the station says how to reach it.
         store: the station's record, opened for reading by review alone.
         on_death: told which task has died and why; it must end the process.
+        access: how the pages can be reached; default: from this computer alone.
+
+    Raises:
+        PeopleError: there are accounts, and they cannot be read.
     """
+    access = access or Access()
     hub = Hub(link="stale")
     follower = Follower(feed_file, hub)
     clock = StationClock()
     worker = Worker()
     build = build_id()
-    live = Live(hub, follower, clock, build)
+    auth = Auth(people_file.path_of(store), lock_s=access.lock_s, required=access.required)
+    cookies = Cookies.of(store, secure=access.secure)
+    live = Live(hub, follower, clock, build, auth)
+    diary = Diary(auth, follower)
 
     @contextlib.asynccontextmanager
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
@@ -71,6 +107,8 @@ def create(feed_file: Path, store: Path, on_death: Callable[[str], None]) -> Web
             _task(follower.run(), "follower", on_death),
             _task(clock.follow(hub), "station clock", on_death),
             _task(follower.tell_audience(live.audience), "audience", on_death),
+            _task(auth.run(), "accounts", on_death),
+            _task(diary.run(), "diary", on_death),
         ]
         await _warm_up(server)
         gate.policy = content_policy(pages.csp_hashes())
@@ -81,13 +119,15 @@ def create(feed_file: Path, store: Path, on_death: Callable[[str], None]) -> Web
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             worker.close()
+            await auth.close()
 
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    gate = Gate(server)
-    web = Web(gate, hub, follower, clock, live, worker)
+    gate = Gate(server, auth, cookies, access.hosts)
+    web = Web(gate, hub, follower, clock, live, worker, auth)
     _add_routes(server, web, build)
+    server.include_router(auth_routes.router(auth, cookies))
     server.include_router(api.router(hub, worker, store))
-    pages = app.mount(server, build)
+    pages = app.mount(server, build, cookies.csrf)
     return web
 
 
@@ -118,8 +158,10 @@ def _add_routes(server: FastAPI, web: Web, build: str) -> None:
     async def plotly_js() -> Response:
         return FileResponse(PLOTLY_FILE, media_type="text/javascript", headers=IMMUTABLE)
 
-    async def state() -> Response:
-        return Response(wire.encode(web.hub.snapshot()), media_type="application/json")
+    async def state(request: Request) -> Response:
+        viewer: Viewer = request.scope.get(SCOPE, ANYBODY)
+        body = wire.encode(web.hub.snapshot(viewer.rooms))
+        return Response(body, media_type="application/json")
 
     server.add_api_websocket_route("/live", socket)
     server.add_api_route("/healthz", healthz)

@@ -24,6 +24,9 @@ ONE_OFF = frozenset({"nibp_failed"})
 
 NOT_UNDERSTOOD = "bytes arrive but none are understood: check driver and line settings"
 
+_ON = "is the device on, and its cable plugged in at both ends?"
+_IS_IT = {"serial": _ON, "mllp": _ON, "ble": "is the device on, worn, and near?"}
+
 
 class Conversation:
     """What is said on one connection; a new one for every connection.
@@ -139,10 +142,7 @@ class Conversation:
         # A spot device owes an answer only to what it was asked.
         waiting_s = self._asked_s if self._spot else self._heard_s
         if waiting_s is not None and real_s - waiting_s > quiet_s:
-            return (
-                f"nothing has come for {quiet_s:g} s: is the device on, "
-                "and its cable plugged in at both ends?"
-            )
+            return f"nothing has come for {quiet_s:g} s: {_IS_IT[self._driver.transport]}"
         if self._spot:
             refused = self._refused_s
             garbled = refused is not None and refused[1] - refused[0] > UNDERSTOOD_S

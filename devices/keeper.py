@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -18,6 +18,7 @@ from devices import line, registry
 from devices.conversation import NOT_UNDERSTOOD, Conversation
 from devices.driver import BleSettings, Driver, Event, SerialSettings
 from devices.misfit import Misfit
+from devices.repeats import Repeats
 from vitals.clock import Now
 from vitals.errors import CommandError, TransportError
 from vitals.model import Chunk, Link, LinkState, Request
@@ -34,6 +35,18 @@ DRIVER_FAILED = "the driver failed on what the device sent, and starts anew; see
 LINK_FAILED = "the link failed for a reason that only the log explains"
 
 log = logging.getLogger(__name__)
+
+
+class Awaited(TransportError):
+    """The device is not there, and its transport sees by itself when it comes: no pause is needed.
+
+    Attributes:
+        fault: whether it should be there; a cuff by radio only comes by to tell a reading.
+    """
+
+    def __init__(self, message: str, *, fault: bool) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class Connection(Protocol):
@@ -103,8 +116,12 @@ class Keeper:
         *,
         back_off_s: tuple[float, float] = BACK_OFF_S,
         real_s: Callable[[], float] = time.monotonic,
+        admit: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         """`connect` is the transport of the URL's scheme unless a test brings its own.
+
+        `admit` is asked before each attempt: why what is on the link may not speak for this
+        device, one sentence; `""` if it may.
 
         Raises:
             ConfigError: no transport has that scheme, or the url's line is not written as it should
@@ -114,6 +131,8 @@ class Keeper:
         self._driver = driver
         self._url, self._settings = line.of(url, driver.settings)
         self._misfit = Misfit(driver, self._settings)
+        on_sight = isinstance(self._settings, BleSettings) and self._settings.on_sight
+        self._repeats = Repeats() if on_sight else None
         self._clock = clock
         self._on_events = on_events
         self._on_link = on_link
@@ -125,6 +144,7 @@ class Keeper:
         self._conversation: Conversation | None = None
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
         self._broken = ""
+        self._admit = admit
         self._connection: Connection | None = None
         self._heard_us: int | None = None
         self._refused = 0
@@ -149,6 +169,11 @@ class Keeper:
             max(0, self._streams - 1),
             radio.signal() if isinstance(radio, Radio) else None,
         )
+
+    def reopen(self, why: str) -> None:
+        """Ends the connection, so that another one begins; nothing more is heard of this one."""
+        if self._conversation is not None:
+            self._broken = why
 
     def request(self, request: Request) -> None:
         """Asks the device for something.
@@ -177,7 +202,7 @@ class Keeper:
     # --- one connection -----------------------------------------------------------------------
 
     async def _visit(self) -> bool:
-        """One attempt, from opening to the end; whether the device was heard."""
+        """One attempt, from opening to the end; whether the next may follow soon."""
         self._broken = ""
         self._outgoing = asyncio.Queue()
         heard = False
@@ -186,6 +211,8 @@ class Keeper:
             conversation = Conversation(self._driver, self._device, self._real_s(), doubted=doubted)
             self._conversation = conversation
             on_chunk = partial(self._on_chunk, conversation)
+            if self._admit is not None and (refusal := await self._admit()):
+                raise TransportError(refusal)
             connection = await self._connect(self._url, self._settings, on_chunk, self._clock)
             self._connection = connection
             try:
@@ -199,7 +226,8 @@ class Keeper:
             if detail == NOT_UNDERSTOOD and await self._misfit.look(self._real_s()):
                 self._report(state, self._explained(detail))
         except TransportError as error:
-            self._end("lost", str(error))
+            self._end(*_ended(error))
+            heard = isinstance(error, Awaited)
         except Exception:
             log.exception("the link failed", extra={"device": self._device})
             self._end("lost", LINK_FAILED)
@@ -225,7 +253,7 @@ class Keeper:
                     (lost, writing), timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 for ended in done:
-                    return "lost", str(ended.result())
+                    return _ended(ended.result())
                 if self._broken:
                     return "lost", self._broken
                 if trouble := conversation.trouble(self._real_s()):
@@ -255,6 +283,8 @@ class Keeper:
             return
         refused = conversation.rejected > before
         self._misfit.heard(chunk, self._real_s(), understood=bool(events), refused=refused)
+        if self._repeats is not None:
+            events = self._repeats.fresh(chunk, events)
         if events:
             self._report_alive(conversation)
             self._tell(self._on_events, events)
@@ -311,3 +341,9 @@ class Keeper:
             listener(what)
         except Exception:
             log.exception("what the device said was not taken", extra={"device": self._device})
+
+
+def _ended(error: TransportError) -> tuple[LinkState, str]:
+    """What the end of a connection, or of an attempt, means for the link."""
+    expected = isinstance(error, Awaited) and not error.fault
+    return "connecting" if expected else "lost", str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from devices import line
 from devices.fingerprint import Fit
@@ -88,8 +88,8 @@ def _toml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)  # a TOML basic string, as long as it is one line
 
 
-def as_json(seen: Seen) -> str:
-    """Everything, for programs."""
+def as_json(seen: Seen, bluetooth: Mapping[str, object] | None = None) -> str:
+    """Everything, for programs; `bluetooth` as `ble_scan.facts` has it."""
     ports = [
         {
             "port": port.device,
@@ -117,4 +117,5 @@ def as_json(seen: Seen) -> str:
         }
         for port, found in seen
     ]
-    return json.dumps({"ports": ports}, indent=2, ensure_ascii=False)
+    both = {"ports": ports} | ({} if bluetooth is None else {"bluetooth": bluetooth})
+    return json.dumps(both, indent=2, ensure_ascii=False)

@@ -205,6 +205,7 @@ def care(room: str, view: CareView) -> wire.CareMsg:
         met_us=view.met_us,
         owed=list(view.owed),
         earliest_us=view.earliest_us,
+        limits=[wire.LimitMsg(**asdict(limit)) for limit in view.limits],
     )
 
 

@@ -217,6 +217,7 @@ class CareMsg(_Message, tag="care", kw_only=True):
     checklist: `id`, `label`, `met`, `auto`, `words` (the numbers it was judged on), `override`.
     `met_us`: when the recorded criteria were all met, None = they are not. `owed`: [key, words] of
     what is still missing in the record. `earliest_us`: the earliest discharge by the clock.
+    `limits`: what holds for this patient now (own limits, from the baseline, by phase).
     """
 
     seq: int = 0
@@ -226,6 +227,7 @@ class CareMsg(_Message, tag="care", kw_only=True):
     met_us: int | None = None
     owed: list[tuple[str, str]] = []
     earliest_us: int | None = None
+    limits: list[LimitMsg] = []
 
 
 class HeldMsg(_Message, tag="held", kw_only=True):
@@ -320,12 +322,13 @@ class DeviceMsg(msgspec.Struct, kw_only=True):
 
 
 class LimitMsg(msgspec.Struct, kw_only=True):
-    """A limit line for the trend."""
+    """A limit line for the trend; `why` it is not the profile's own number, in words."""
 
     channel: str
     side: str
     priority: str
     limit: float
+    why: str = ""
 
 
 class RoomMsg(msgspec.Struct, kw_only=True):

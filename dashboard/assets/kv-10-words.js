@@ -57,13 +57,18 @@
     irregular_pulse: "IRREGULAR",
   };
   kv.LINKS = { connecting: "CONNECTING", silent: "NO DATA", lost: "LINK LOST" };
+  // Values that a person has entered, and those of a roaming cuff that somebody has claimed.
+  kv.BY_HAND = ["manual", "claimed"];
+  kv.BADGES = { manual: ["M", "entered by hand"], claimed: ["C", "of a roaming device, claimed for this patient"] };
   kv.SIDES = { high: ["▲", "ABOVE"], low: ["▼", "BELOW"] };
+  kv.SPARE = "-"; // stands for a room where devices are in none
   kv.OWED = ["overdue", "due", "coming"];
 
   kv.words = {
     value(channel, value) {
       return value.toFixed((kv.CHANNELS[channel] || {}).digits || 0);
     },
+    notice: (code) => code.replaceAll("_", " "),
     phase: (key) => kv.PHASES[key] || key.replaceAll("_", " ").toLowerCase(),
     route: (key) => kv.ROUTES[key] || key,
     /** Age in seconds: "4 s", "59 s", "12 min", "2 h 05". */
@@ -116,6 +121,8 @@
       const left = known ? kv.words.countdown((session.off_until_us - nowUs) / kv.US) : "";
       return "OFF MONITOR " + left;
     },
+    /** "NOT RECORDING" while what is shown is not recorded, else "". */
+    unrecorded: (session) => (session && kv.model.beat && !kv.model.beat.recording ? "NOT RECORDING" : ""),
     short: (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text),
     /** What is owed: {text, state}. */
     due(due, nowUs) {

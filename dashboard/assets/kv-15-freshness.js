@@ -18,9 +18,21 @@
     return { state, text: kv.words.value(numeric.channel, numeric.value), ageS };
   };
 
+  /** The sample of a channel that is to be shown: the stream's as long as it speaks; what a person
+      has entered since then where it does not. */
+  kv.numeric = function (room, channel, nowUs, live) {
+    const streamed = room.numerics[channel];
+    const entered = room.entered[channel];
+    if (!entered || entered.value === null) return streamed;
+    if (!streamed) return entered;
+    if (streamed.gone_s === null) return entered.at_us >= streamed.at_us ? entered : streamed; // a spot device
+    const speaks = kv.judge(streamed, nowUs, live).state !== "none";
+    return speaks || entered.at_us < streamed.at_us ? streamed : entered;
+  };
+
   /** Which of HR and PR a room shows: HR where there is one, else PR. */
   kv.pulseChannel = function (room, nowUs, live) {
-    const state = (channel) => kv.judge(room.numerics[channel], nowUs, live).state;
+    const state = (channel) => kv.judge(kv.numeric(room, channel, nowUs, live), nowUs, live).state;
     if (state("hr") !== "none") return "hr";
     if (state("pr") !== "none") return "pr";
     if (room.numerics.hr || room.numerics.pr) return room.numerics.hr ? "hr" : "pr";

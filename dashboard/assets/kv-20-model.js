@@ -8,6 +8,8 @@
     feed: "stale", // whether the web process hears its station
     beat: null,
     rooms: new Map(), // room id -> room, in the order of the station's config
+    held: new Map(), // id -> reading of a roaming device that nobody has claimed yet
+    spare: null, // what stands for a room where devices are in none
     version: 0, // counts snapshots; views rebuild their rooms when it changes
   });
 
@@ -18,7 +20,9 @@
       id: snapshot.id,
       label: snapshot.label || snapshot.id,
       devices: snapshot.devices.map((device) => ({ rejected: null, ...device })),
+      sources: snapshot.sources, // channel -> devices, the most trusted first, where several give it
       numerics: {},
+      entered: {}, // channel -> what a person has entered or claimed: shown where no stream speaks
       notices: new Map(),
       session: isOpen(snapshot.session) ? snapshot.session : null,
       alarms: new Map(snapshot.alarms.map((alarm) => [alarm.rule, alarm])),
@@ -26,6 +30,7 @@
       limits: snapshot.limits,
       trends: {},
       marks: [...snapshot.marks],
+      care: snapshot.care || null, // what follows from the session: gate, discharge, what is owed
       waves: [], // waiting to be drawn
     };
     snapshot.numerics.forEach((numeric) => applyToRoom.numeric(room, numeric));
@@ -45,6 +50,11 @@
     return numeric.at_us >= known.at_us; // never an older one, of whichever device
   }
 
+  /** Whether a value is a person's word, not a stream's. A blood pressure is one like any other. */
+  function isEntered(numeric) {
+    return kv.BY_HAND.some((flag) => numeric.flags.includes(flag)) && !numeric.channel.startsWith("nibp");
+  }
+
   function trendOf(room, channel) {
     return (room.trends[channel] = room.trends[channel] || kv.trend(null));
   }
@@ -59,8 +69,11 @@
     },
     snapshot(message, atMs) {
       model.rooms = new Map(message.rooms.map((room) => [room.id, roomOf(room)]));
+      model.spare = model.rooms.get(kv.SPARE) || null;
+      model.rooms.delete(kv.SPARE);
       model.feed = message.link;
       model.beat = message.beat;
+      model.held = new Map((message.held || []).map((held) => [held.id, held]));
       model.version += 1;
       if (message.beat) kv.clock.hear(message.beat.now_us, message.beat.speed, atMs);
     },
@@ -68,6 +81,10 @@
       if (model.beat && message.now_us < model.beat.now_us && message.speed === model.beat.speed) return;
       model.beat = message;
       kv.clock.hear(message.now_us, message.speed, atMs);
+    },
+    held(message) {
+      if (message.gone) model.held.delete(message.id);
+      else model.held.set(message.id, message);
     },
     feed(message) {
       model.feed = message.state;
@@ -79,8 +96,9 @@
 
   const applyToRoom = {
     numeric(room, message) {
-      if (!replaces(room.numerics[message.channel], message)) return;
-      room.numerics[message.channel] = message;
+      const among = isEntered(message) ? room.entered : room.numerics;
+      if (!replaces(among[message.channel], message)) return;
+      among[message.channel] = message;
       if (room.session && message.value !== null && message.quality !== "invalid")
         trendOf(room, message.channel).add(message.at_us, message.value);
     },
@@ -99,6 +117,10 @@
       const { state, rejected, detail } = message;
       Object.assign(device, { state, rejected, detail });
     },
+    device(room, message) {
+      const device = room.devices.find((known) => known.id === message.device);
+      if (device) device.status = message;
+    },
     alarm(room, message) {
       room.alarms.set(message.rule, message);
     },
@@ -109,17 +131,24 @@
       const before = room.session ? room.session.id : "";
       room.session = isOpen(message) ? message : null;
       if (message.id === before) return;
+      room.care = null;
       room.due.clear();
       // the next patient must not begin with the last one's blood pressure
       for (const channel of Object.keys(room.numerics))
         if (channel.startsWith("nibp_")) delete room.numerics[channel];
+      room.entered = {};
       if (room.session) {
         room.trends = {};
         room.marks = [];
       }
     },
     mark(room, message) {
-      room.marks.push(message);
+      const known = message.id ? room.marks.findIndex((mark) => mark.id === message.id) : -1;
+      if (known >= 0) room.marks[known] = message; // its time was corrected
+      else room.marks.push(message);
+    },
+    care(room, message) {
+      room.care = message;
     },
   };
 
@@ -130,7 +159,7 @@
         apply[message.t](message, atMs);
         continue;
       }
-      const room = model.rooms.get(message.room);
+      const room = message.room === kv.SPARE ? model.spare : model.rooms.get(message.room);
       if (room && applyToRoom[message.t]) applyToRoom[message.t](room, message);
     }
   };
@@ -172,10 +201,19 @@
     return [...room.alarms.values()].filter((alarm) => alarm.rule_state !== "enabled");
   };
 
+  /** The limits that hold in a room now; without a session, or from an older station, the profile's. */
+  model.limits = (room) => (room.care && room.care.limits && room.care.limits.length ? room.care.limits : room.limits);
+
   /** What is owed, soonest first. */
   model.owed = function (room) {
     const owed = [...room.due.values()].filter((due) => kv.OWED.includes(due.state));
     return owed.sort((a, b) => a.at_us - b.at_us);
+  };
+
+  /** All devices: [[room, device]]. */
+  model.devices = function () {
+    const rooms = [...model.rooms.values(), ...(model.spare ? [model.spare] : [])];
+    return rooms.flatMap((room) => room.devices.map((device) => [room, device]));
   };
 
   /** The device that gives a channel in this room, or undefined. */

@@ -64,6 +64,7 @@
     mine.onclose = () => {
       if (socket !== mine) return;
       drop();
+      kv.emit("closed");
       retryAtMs = performance.now() + BACKOFF_MS[Math.min(tries, 3)] * (0.75 + Math.random() / 4);
       tries += 1;
       judge();

@@ -9,30 +9,30 @@
   const unknown =
     "The station has not answered: it is not known whether this was done. Press again; it is not done twice.";
 
-  kv.who = {
-    get name() {
-      return localStorage.getItem("kv-who") || "nurse";
-    },
-    set name(value) {
-      localStorage.setItem("kv-who", value.trim().slice(0, 40));
-    },
-    /** Whether a name in the record is this page's person; "nurse" is what nobody has chosen. */
-    is: (name) => Boolean(name) && name !== "nurse" && name === kv.who.name,
-  };
-
   kv.newId = function () {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   };
 
-  /** Sends a command. Resolves to {ok, error, recorded}, or with `unanswered` after 8 s. */
-  kv.command = function (id, kind, room, args) {
+  const ALWAYS = ["call_nurse"]; // a screen inside a room is locked for all but a call for help
+
+  /** Sends a command. Resolves to {ok, error, recorded}, or with `unanswered` after 8 s. At a locked
+      screen somebody is asked for a PIN first; what was typed waits. */
+  kv.command = async function (id, kind, room, args) {
+    const locked = { id, ok: false, error: "Locked: nothing was done", recorded: false };
+    if (kv.who.locked && !ALWAYS.includes(kind) && !(await kv.unlock())) return locked;
+    const result = await ask(id, kind, room, args);
+    if (!result.locked) return result; // it was locked before this page had heard of it
+    return (await kv.unlock()) ? ask(id, kind, room, args) : locked;
+  };
+
+  function ask(id, kind, room, args) {
     const message = { t: "command", id, kind, room, args: args || {}, name: kv.who.name };
     return new Promise((resolve) => {
       pending.set(id, { message, resolve, sinceMs: performance.now() });
       kv.link.send(message);
     });
-  };
+  }
 
   kv.on("synced", () => {
     for (const { message } of pending.values()) kv.link.send(message);
@@ -51,18 +51,32 @@
     }
   });
 
-  /** Sends {kind, room, args}. What is asked for again while its outcome is unknown keeps its id. */
-  kv.sender = function () {
-    let id = null;
-    let before = "";
-    return async function (wanted) {
-      const now = JSON.stringify(wanted);
-      if (!id || now !== before) id = kv.newId();
-      before = now;
-      const result = await kv.command(id, wanted.kind, wanted.room, wanted.args);
-      if (!result.unanswered) id = null;
+  /** What is asked for, whatever the page had seen when it was: a repeat is the same command. */
+  function same(one, other) {
+    const plain = ({ kind, room, args }) => JSON.stringify([kind, room, { ...args, seen: null }]);
+    return plain(one) === plain(other);
+  }
+
+  /** Sends {kind, room, args}. What is asked for again while its outcome is unknown keeps its id.
+
+      @param kept what `unknown()` of an earlier sender gave, before the page was loaded anew */
+  kv.sender = function (kept) {
+    let open = kept || null; // {id, wanted}
+    async function send(wanted) {
+      if (!open || !same(open.wanted, wanted)) open = { id: kv.newId(), wanted };
+      const { id, wanted: first } = open;
+      const result = await kv.command(id, first.kind, first.room, first.args);
+      if (!result.unanswered && open && open.id === id) open = null;
       return result;
+    }
+    /** The command whose outcome nobody knows yet, or null. */
+    send.unknown = () => open;
+    /** Gives a command its id before it is sent, so that it can be kept. */
+    send.about = function (wanted) {
+      if (!open || !same(open.wanted, wanted)) open = { id: kv.newId(), wanted };
+      return open;
     };
+    return send;
   };
 
   /** A button for one command: shows pending, done, "done, NOT RECORDED" or why not.
@@ -90,7 +104,7 @@
       kv.text(outcome, kv.outcomeOf(result).text);
       clear = setTimeout(() => kv.text(outcome, ""), result.ok && result.recorded !== false ? 4000 : 20000);
     });
-    return { node: kv.el("span", { class: "command" }, button, outcome), button };
+    return { node: kv.actArea({ class: "command" }, button, outcome), button };
   };
 
   /** Shows the first of two buttons or the second; the focus goes with the one that takes over. */

@@ -9,6 +9,7 @@
     rr: () => ["rr"],
     pi: () => ["pi"],
   };
+  const NOW_S = 2; // a stream's value that is younger is of this moment
   const STATES = ["fresh", "stale", "none"]; // the worst of the parts counts
 
   function write(node, channel, numeric, judged) {
@@ -16,7 +17,9 @@
     kv.attr(node, "data-channel", channel);
     kv.attr(node, "data-state", judged.state);
     kv.attr(node, "data-at-us", numeric ? numeric.at_us : null);
+    kv.attr(node, "data-device", numeric ? numeric.device : null);
     kv.attr(node, "data-manual", numeric && numeric.flags.includes("manual") ? "M" : null);
+    kv.attr(node, "data-claimed", numeric && numeric.flags.includes("claimed") ? "C" : null);
   }
 
   /** The word that a device says about its link or sensor, or "". */
@@ -30,11 +33,20 @@
     return code ? kv.NOTICES[code] : "";
   }
 
+  const inflating = new WeakMap(); // room -> since when the cuff has been heard to inflate
+
+  /** "measuring 0:23" while a cuff inflates, "" else. */
   function measuring(room, nowUs, live) {
-    const cuff = kv.judge(room.numerics.cuff, nowUs, live);
-    if (live && cuff.state === "fresh") return "cuff " + cuff.text;
-    const inflating = [...room.notices.values()].some((notice) => notice.code === "cuff_inflating");
-    return live && inflating ? "measuring" : "";
+    const told = [...room.notices.values()].find((notice) => notice.code === "cuff_inflating");
+    const cuff = kv.judge(room.numerics.cuff, nowUs, live).state === "fresh";
+    if (!live || nowUs === null || !(told || cuff)) {
+      inflating.delete(room);
+      return "";
+    }
+    const heard = inflating.get(room) || room.numerics.cuff || told;
+    inflating.set(room, { at_us: heard.at_us });
+    const sinceUs = Math.min(heard.at_us, told ? told.at_us : heard.at_us);
+    return "measuring " + kv.words.clock((nowUs - sinceUs) / kv.US);
   }
 
   /** The worst alarm that concerns one of the channels, or undefined. */
@@ -44,20 +56,32 @@
     return found.find((alarm) => alarm.condition === "active" && kv.SIDES[alarm.side]) || found[0];
   }
 
+  /** What stands beside a number: {text, kind}; kind: age, now (a stream's, of this moment), busy
+      or trouble. Every number has its age. */
   function note(room, kind, channel, numeric, judged, nowUs, live) {
     const problem = trouble(room, channel, numeric);
+    const age = judged.ageS === null ? "" : kv.words.age(judged.ageS);
     if (kind === "nibp") {
       const busy = measuring(room, nowUs, live);
-      if (busy) return busy;
-      if (problem && judged.state === "none") return problem;
-      return judged.ageS === null ? "no reading" : kv.words.age(judged.ageS);
+      if (busy) return { text: busy + (age ? " · " + age : ""), kind: "busy" };
+      if (problem && judged.state === "none") return { text: problem, kind: "trouble" };
+      return { text: age || "no reading", kind: "age" };
     }
-    if (judged.state !== "none" && numeric && numeric.gone_s === null)
-      return "SPOT " + kv.words.age(judged.ageS);
-    if (judged.state === "none" && problem) return problem;
-    if (judged.state === "none") return judged.ageS === null ? "" : "last " + kv.words.clock(judged.ageS);
-    if (judged.state === "stale") return kv.words.age(judged.ageS) + " old";
-    return problem;
+    if (judged.state === "none")
+      return { text: problem || (age && "last " + kv.words.clock(judged.ageS)), kind: problem ? "trouble" : "last" };
+    if (numeric.gone_s === null) return { text: age, kind: "age" };
+    if (judged.state === "stale") return { text: age + " old", kind: "age" };
+    if (problem) return { text: problem, kind: "trouble" };
+    return { text: judged.ageS < NOW_S ? "now" : age, kind: "now" };
+  }
+
+  /** M for entered by hand, C for claimed, SPOT for a device that speaks only when somebody measures:
+      [text, title]. */
+  function badge(kind, numeric, judged) {
+    if (!numeric || judged.state === "none") return ["", ""];
+    const flag = kv.BY_HAND.find((each) => numeric.flags.includes(each));
+    if (flag) return kv.BADGES[flag];
+    return kind !== "nibp" && numeric.gone_s === null ? ["SPOT", "measured when somebody asked for it"] : ["", ""];
   }
 
   /** "▼ BELOW 88" while a limit is passed now; a latched alarm is of the past. */
@@ -73,7 +97,7 @@
   kv.vital = function (kind) {
     const label = kv.el("span", { class: "vital-label" });
     const unit = kv.el("span", { class: "vital-unit" });
-    const manual = kv.el("span", { class: "vital-manual", title: "entered by hand" }, "M");
+    const mark = kv.el("span", { class: "vital-badge", hidden: true });
     const limit = kv.el("span", { class: "vital-limit" });
     const noteNode = kv.el("span", { class: "vital-note" });
     const numbers = kind === "nibp" ? [kv.el("b"), kv.el("b")] : [kv.el("b")];
@@ -81,23 +105,36 @@
     const value = kv.el("div", { class: "vital-value" }, numbers[0], slash, numbers[1]);
     const mean = kind === "nibp" ? kv.el("b", {}) : null;
     const meanBox = mean && kv.el("span", { class: "vital-mean" }, "MAP ", mean);
-    const head = kv.el("header", {}, label, unit, manual, limit, meanBox, noteNode);
-    const node = kv.el("section", { class: "vital vital-" + kind }, head, value);
+    const head = kv.el("header", {}, label, unit, mark, limit, meanBox, noteNode);
+    const source = kv.el("span", { class: "vital-source", hidden: true });
+    const node = kv.el("section", { class: "vital vital-" + kind }, head, value, source);
 
     function update(room, nowUs, live) {
       const channels = KINDS[kind](room, nowUs, live);
       const first = kv.CHANNELS[channels[0]];
-      const judged = channels.map((channel) => kv.judge(room.numerics[channel], nowUs, live));
-      channels.forEach((channel, i) => write(numbers[i], channel, room.numerics[channel], judged[i]));
+      const numerics = channels.map((channel) => kv.numeric(room, channel, nowUs, live));
+      const judged = numerics.map((each) => kv.judge(each, nowUs, live));
+      channels.forEach((channel, i) => write(numbers[i], channel, numerics[i], judged[i]));
       const worst = judged.reduce((a, b) => (STATES.indexOf(b.state) > STATES.indexOf(a.state) ? b : a));
-      const numeric = room.numerics[channels[0]];
+      const numeric = numerics[0];
       const alarm = alarmOf(room, channels);
       kv.text(label, kind === "nibp" ? "BP" : first.label);
       kv.text(unit, first.unit);
-      kv.show(manual, Boolean(numeric && numeric.flags.includes("manual")));
+      const [letter, meaning] = badge(kind, numeric, worst);
+      kv.text(mark, letter);
+      kv.attr(mark, "title", meaning || null);
+      kv.show(mark, letter !== "");
+      kv.attr(node, "data-badge", letter || null);
       kv.text(limit, limitWords(room, alarm, worst));
-      kv.text(noteNode, note(room, kind, channels[0], numeric, worst, nowUs, live));
+      const said = note(room, kind, channels[0], numeric, worst, nowUs, live);
+      kv.text(noteNode, said.text);
+      kv.attr(noteNode, "data-note", said.kind);
       kv.attr(node, "data-shown", worst.state);
+      const from = kv.source(room, worst.state === "none" ? undefined : numeric);
+      kv.text(source, from.text);
+      kv.attr(source, "title", from.text || null);
+      kv.attr(source, "data-instead", from.instead || null);
+      kv.show(source, from.text !== "");
       if (mean) {
         const known = room.numerics.nibp_map;
         const judgedMean = kv.judge(known, nowUs, live);

@@ -31,7 +31,7 @@
       g.globalAlpha = 0.5;
       g.strokeStyle = colours.limit = colours.limit || kv.colour("grey");
       g.lineWidth = 1;
-      for (const limit of room.limits.filter((each) => each.channel === channel && each.priority === "high")) {
+      for (const limit of kv.model.limits(room).filter((each) => each.channel === channel && each.priority === "high")) {
         g.beginPath();
         g.moveTo(0, y(limit.limit));
         g.lineTo(width, y(limit.limit));

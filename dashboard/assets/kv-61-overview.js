@@ -3,10 +3,10 @@
 (function (kv) {
   "use strict";
 
-  // a tile as it was drawn: at this size its numerals have 104 px
-  const TILE = { width: 470, height: 485 };
+  // a tile as it was drawn: at this size its numerals have 106 px
+  const TILE = { width: 470, height: 456 };
   const GAP = 8;
-  const SMALLEST = 0.6; // of it, while all rooms still fit: numerals of 62 px, good for 2 m
+  const SMALLEST = 0.55; // of it, while all rooms still fit: numerals of 58 px, good for nearly 2 m
   const COLUMN = 360; // width of a column when they do not
 
   /** Columns and rows for n tiles on a surface: {columns, rows, scale}. */

@@ -19,11 +19,34 @@
     const notes = kv.el("ul", { class: "annotations" });
     const calm = kv.el("p", { class: "calm" });
     const rulesOff = kv.rulesOff("room");
-    const actions = kv.roomActions(roomId);
-    const lists = kv.roomLists(roomId);
+    const acting = kv.acting(roomId);
+    const lists = kv.roomLists(acting);
+    const goTo = kv.owedPlaces(acting, (tab) => stage.choose(tab));
+    const scores = kv.scores(acting);
+    const score = (id) => {
+      stage.choose("scores");
+      scores.update();
+      scores.to(id);
+    };
+    const actions = kv.roomActions(acting, score);
+    const checkin = kv.checkin(acting);
+    const emergency = kv.emergency(acting);
+    const discharge = kv.discharge(acting, goTo);
+    const tab = (id, label, body, more) => ({ id, label, node: kv.el("div", { class: "stage-tab tab-" + id }, body), ...more });
+    const trend = kv.el("div", { class: "trend" }, kv.el("div", { class: "room-pleth" }, pleth.node), kv.el("div", { class: "room-trend" }, chart.node));
+    const asked = (session) => Boolean(session) && kv.care.known();
+    const stage = kv.stage([
+      tab("trend", "Trend", trend),
+      tab("emergency", "Emergency", emergency.node, { shown: (session) => Boolean(session) && session.phase === "EMERGENCY" }),
+      tab("checkin", "Check-in", checkin.node, { shown: asked, badge: () => (checkin.open() ? String(checkin.open()) : "✓") }),
+      tab("scores", "Scores", scores.node, { shown: asked }),
+      tab("discharge", "Discharge", discharge.node, { shown: asked, badge: () => owedBadge() }),
+    ]);
     const missing = kv.el("p", { class: "empty", hidden: true });
     const panel = (title, className, ...children) =>
       kv.el("section", { class: "panel " + className }, kv.el("h2", {}, title), ...children);
+    const given = panel("Given", "room-given", kv.actArea({}, actions.given));
+    const adverse = panel("Adverse events", "room-adverse", kv.actArea({}, actions.adverse));
     const node = kv.el(
       "div",
       { class: "room", "data-room": roomId },
@@ -34,18 +57,51 @@
         ...vitals.map((vital) => vital.node),
         kv.el("div", { class: "room-small" }, ...small.map((vital) => vital.node)),
       ),
-      kv.el("section", { class: "panel room-pleth" }, pleth.node),
-      kv.el("section", { class: "panel room-trend" }, chart.node),
+      kv.el("section", { class: "panel room-stage" }, stage.bar, stage.node),
       kv.el(
         "div",
         { class: "room-side" },
         panel("Alarms", "room-alarms", actions.audio, alarms.node, calm, rulesOff.node, notes),
-        panel("Act", "room-acts", actions.node),
-        panel("Due", "room-due", lists.due),
-        panel("Events", "room-marks", lists.marks),
-        panel("Devices", "room-devices", lists.devices),
+        kv.el(
+          "div",
+          { class: "room-rest" },
+          acting.sheets.node,
+          panel("Act", "room-acts", actions.node),
+          panel("Due", "room-due", lists.due),
+          given,
+          adverse,
+          panel("Events", "room-marks", lists.marks),
+          panel("Devices", "room-devices", lists.devices),
+        ),
       ),
     );
+    let restored = false;
+
+    const owedBadge = () => {
+      const room = kv.model.rooms.get(roomId);
+      return room && room.care && room.care.owed.length ? room.care.owed.length + " owed" : "";
+    };
+
+    /** All acts, in the order in which the one needs the other. */
+    function updateActs(room, nowUs) {
+      const session = room.session;
+      acting.update(room, nowUs);
+      stage.update(session);
+      acting.sheets.update();
+      actions.update(room, nowUs);
+      const shown = stage.chosen();
+      discharge.update();
+      for (const [id, part] of Object.entries({ checkin, scores, emergency })) if (shown === id) part.update();
+      kv.attr(node, "data-tab", shown);
+      kv.attr(node, "data-emergency", session && session.phase === "EMERGENCY" ? "yes" : null);
+      kv.show(given, Boolean(session) && session.doses.length > 0);
+      kv.show(adverse, Boolean(session) && Object.keys(session.adverse).length > 0);
+      lists.update(room, nowUs);
+      kv.onlyMine(node);
+      if (restored || !kv.model.version) return;
+      restored = true;
+      acting.sheets.restore();
+    }
     container.append(node, missing);
     let frame = 0;
     let drawnMs = 0;
@@ -101,8 +157,7 @@
       kv.text(calm, shown.length ? "" : calmWords(room, live));
       rulesOff.update(kv.model.rulesOff(room).map((alarm) => [room, alarm]), nowUs);
       showNotes(room);
-      actions.update(room, nowUs);
-      lists.update(room, nowUs);
+      updateActs(room, nowUs);
     }
 
     function tick() {
@@ -110,7 +165,7 @@
       const room = kv.model.rooms.get(roomId);
       if (!room || document.hidden || performance.now() - drawnMs < 950) return;
       drawnMs = performance.now();
-      chart.draw(room, kv.clock.nowUs());
+      if (stage.chosen() === "trend") chart.draw(room, kv.clock.nowUs());
     }
 
     function sweep() {
@@ -131,6 +186,7 @@
       rebuild: tick,
       unmount() {
         cancelAnimationFrame(frame);
+        actions.remove();
         chart.remove();
       },
     };

@@ -13,12 +13,13 @@
   kv.ownAlarm = (room) =>
     room.devices.every((device) => confirmed(device, room.session)) ? "" : NOT_CONFIRMED;
 
-  function words(device, session) {
+  /** Words about one device's own alarm. */
+  kv.ownAlarmWords = function (device, session) {
     const person = by(device, session);
     if (confirmed(device, session)) return "device alarm on, confirmed by " + person;
     if (device.own_alarm === "no") return "has no alarm of its own";
     return person ? "alarm seen by " + person + "; " + NOT_CONFIRMED + " by the driver" : NOT_CONFIRMED;
-  }
+  };
 
   function row(roomId, id) {
     const name = kv.el("span", {});
@@ -37,7 +38,7 @@
         kv.text(name, title);
         kv.text(link, kv.LINKS[device.state] || device.state);
         kv.attr(node, "data-state", device.state === "streaming" ? "done" : "overdue");
-        kv.text(own, words(device, session));
+        kv.text(own, kv.ownAlarmWords(device, session));
         kv.attr(own, "data-confirmed", confirmed(device, session) ? "yes" : "no");
         kv.attr(confirm.button, "aria-label", "The own alarm of " + title + " is on: confirm");
         kv.show(confirm.button, Boolean(session) && !by(device, session) && device.own_alarm !== "no");

@@ -105,7 +105,7 @@
   function traces(room, x, colours) {
     const of = (channel) => room.trends[channel];
     const always = { type: "scatter", xaxis: "x", hoverinfo: "skip", connectgaps: false };
-    const drawn = [];
+    const drawn = kv.expected.traces(room, x, colours.nibp).map((trace) => ({ ...always, yaxis: "y3", ...trace }));
     for (const channel of ["spo2", "hr", "pr"]) {
       if (!of(channel)) continue;
       const yaxis = panelOf(channel).axis;
@@ -128,7 +128,7 @@
   /** Limits of what is drawn; where there is a heart rate, the pulse rate has no lines of its own. */
   function drawnLimits(room) {
     const unused = room.trends.hr ? "pr" : "hr";
-    return room.limits.filter((limit) => panelOf(limit.channel) && limit.channel !== unused);
+    return kv.model.limits(room).filter((limit) => panelOf(limit.channel) && limit.channel !== unused);
   }
 
   function ticksOf([low, high], step) {
@@ -156,8 +156,8 @@
       level: (panel, at) => ({ kind: "level", text: String(at), y: height(panel, at) }),
       time: ({ us, since }) => ({ kind: "time", text: since + kv.words.time(us), x: across(us) }),
       limit: (limit) => ({
-        kind: "limit " + limit.priority + " of-" + limit.channel,
-        text: ({ nibp_sys: "S ", nibp_dia: "D " }[limit.channel] || "") + limit.limit,
+        kind: "limit " + limit.priority + " of-" + limit.channel + (limit.why ? " own" : ""),
+        text: ({ nibp_sys: "S ", nibp_dia: "D " }[limit.channel] || "") + limit.limit + (limit.why ? "*" : ""),
         y: height(panelOf(limit.channel), limit.limit),
       }),
       mark: (mark, i) => ({
@@ -176,8 +176,16 @@
       ...PANELS.flatMap((panel) => ticksOf(spans.get(panel), panel.step).map((at) => of.level(panel, at))),
       ...times.map(of.time),
       ...drawnLimits(room).map(of.limit),
+      ...expectedWords(room),
       ...room.marks.map(of.mark),
     ];
+  }
+
+  /** What is said of the band behind the blood pressure, at the foot of its panel. */
+  function expectedWords(room) {
+    const own = drawnLimits(room).some((limit) => limit.why) ? "* this patient's limit" : "";
+    const text = [kv.expected.words(room), own].filter(Boolean).join("   ");
+    return text ? [{ kind: "expected", text, x: 0.005, y: PANELS[2].domain[0] }] : [];
   }
 
   /** The figure of a room that has a session: {data, layout, overlay}. Times are minutes from the
@@ -220,6 +228,6 @@
     });
     const { id, dose_us: doseUs, gaps } = room.session;
     const minutes = reach((nowUs - room.session.started_us) / MINUTE_US);
-    return JSON.stringify([id, doseUs, gaps, minutes, room.marks.length, room.limits.length, newest]);
+    return JSON.stringify([id, doseUs, gaps, minutes, room.marks.length, kv.model.limits(room), kv.expected.words(room), newest]);
   };
 })(window.kv);

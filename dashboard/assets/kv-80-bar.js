@@ -40,14 +40,20 @@
       autocomplete: "off",
       "aria-label": "Your name",
     });
+    const name = kv.el("label", { class: "bar-name", for: "kv-who" }, kv.el("span", {}, "Name"), who);
+    const person = kv.personChips();
+    const people = kv.personBanners();
     const counts = ["high", "medium", "low"].map((priority) =>
       kv.el("span", { class: "count", "data-priority": priority }, kv.icon(priority), kv.el("b")),
     );
     const worst = kv.el("a", { class: "bar-worst" });
+    const emergency = kv.emergencyButton();
     bar.append(
       kv.el("div", { class: "bar-alarms", role: "status" }, ...counts, worst),
+      emergency.node,
       mode,
-      kv.el("label", { class: "bar-name", for: "kv-who" }, kv.el("span", {}, "Name"), who),
+      name,
+      ...person.nodes,
       sound,
       armed,
       link,
@@ -59,7 +65,7 @@
     const arming = kv.armingBanner(sound);
     const hidden = kv.hiddenBanner();
     lost.append(silence);
-    banners.append(lost, recording, arming.node, hidden.node);
+    banners.append(...people.nodes, lost, recording, arming.node, hidden.node);
 
     who.addEventListener("change", () => {
       kv.who.name = who.value;
@@ -72,7 +78,9 @@
       if (kv.link.state === "live") return "";
       const seconds = kv.link.silentS();
       const age = seconds >= 4 ? " No data for " + kv.words.age(seconds) + "." : "";
-      const cause = kv.link.slept
+      const cause = kv.who.signedOut
+        ? "This page was signed out."
+        : kv.link.slept
         ? "This computer was asleep."
         : kv.link.state === "stale"
           ? "The station does not answer."
@@ -121,6 +129,10 @@
       kv.text(armed, heard);
       kv.show(armed, heard !== "");
       kv.attr(armed, "data-armed", beat ? beat.armed : null);
+      kv.show(name, !kv.who.accounts);
+      person.update();
+      people.update();
+      emergency.update();
       arming.update(state);
       hidden.update();
       const word = kv.model.hello && kv.model.hello.mode !== "real" ? kv.model.hello.mode.toUpperCase() : "";
@@ -129,7 +141,7 @@
       kv.attr(document.body, "data-mode", word ? kv.model.hello.mode : null);
       showAlarms();
     }
-    kv.on("sound", update);
+    for (const moment of ["sound", "who"]) kv.on(moment, update);
     return { update };
   };
 })(window.kv);

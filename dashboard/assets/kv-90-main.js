@@ -5,6 +5,7 @@
   const BRAND = "kap-vitals";
 
   let bar = null;
+  let below = []; // what stands below the bar beside its banners: {node, update()}
   let place = null; // the container in use
   let shown = ""; // what is in it
   let view = null;
@@ -32,9 +33,22 @@
     shown = "";
   }
 
+  function start() {
+    const banners = document.getElementById("kv-banners");
+    bar = kv.bar(document.getElementById("kv-bar"), banners);
+    below = [kv.heldBanner(), kv.strip()];
+    banners.append(...below.map((each) => each.node));
+  }
+
+  function updateBar() {
+    if (!bar) return;
+    bar.update();
+    below.forEach((each) => each.update());
+  }
+
   function mount() {
     if (!bar && document.getElementById("kv-bar"))
-      bar = kv.bar(document.getElementById("kv-bar"), document.getElementById("kv-banners"));
+      start();
     const container = document.querySelector("[data-view]");
     const wanted = container ? container.dataset.view + " " + (container.dataset.argument || "") : "";
     if (container === place && wanted === shown) return;
@@ -47,20 +61,20 @@
     view = kv.views[container.dataset.view](container, container.dataset.argument || "");
     kv.link.wants(view.waves);
     view.rebuild();
-    if (bar) bar.update();
+    updateBar();
   }
 
   kv.on("frame", (messages) => {
     if (messages.every((message) => message.t === "wave")) return;
     if (messages.some((message) => message.t === "snapshot") && view) view.rebuild();
     else if (view) view.update();
-    if (bar) bar.update();
+    updateBar();
   });
   // Somebody chose another page while the server was away: Dash has changed the address only.
   kv.on("synced", () => view && location.pathname !== mountedPath && location.reload());
   kv.on("tick", () => {
     if (view) view.tick();
-    if (bar) bar.update();
+    updateBar();
   });
 
   /** Dash lays the frame out some time after the page has loaded, then changes only one node. */

@@ -34,6 +34,11 @@ def quiet(room_id: str = "", **_query: str) -> Any:
     return _container("quiet", room_id)
 
 
+def handover(room_id: str = "", **_query: str) -> Any:
+    """Hand-over cards: of one room, or of all."""
+    return _container("handover", room_id)
+
+
 def devices(**_query: str) -> Any:
     """All devices."""
     return _container("devices")
@@ -58,7 +63,9 @@ def not_found(**_query: str) -> Any:
 PAGES: tuple[tuple[str, str, Layout], ...] = (
     ("overview", "/", overview),
     ("quiet", "/room/<room_id>/quiet", quiet),
+    ("room_handover", "/room/<room_id>/handover", handover),
     ("room", "/room/<room_id>", room),
+    ("handover", "/handover", handover),
     ("devices", "/devices", devices),
     ("review_session", "/review/<session_id>", review_session),
     ("review", "/review", review),

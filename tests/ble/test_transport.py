@@ -10,10 +10,13 @@ import pytest
 from devices import registry
 from devices.driver import BleSettings
 from devices.keeper import TICK_S
+from devices.transports.ble_adapters import adapters, scans
+from devices.transports.ble_faults import NO_SERVICE
 from devices.transports.ble_link import NOT_THIS_KIND, WAITS, Limits
 from tests.ble.conftest import Stack
 from tests.ble.kept import QUICK, QUIET_S, Kept, kept, living, transport
 from tests.loop import run, until
+from vitals.errors import TransportError
 
 CONTINUOUS = [
     name
@@ -332,6 +335,50 @@ def test_a_scan_goes_on_after_the_adapter_was_off_for_a_moment(
                 await until(lambda: one.state == "streaming")
 
     run(main())
+
+
+def test_bluetooths_service_is_restarted_and_devices_come_back(on_bluez: Stack, bus: str) -> None:
+    async def main() -> None:
+        async with on_bluez as ble:
+            device = await ble.device("ble-heart-rate")
+            async with living(ble), kept(ble, device) as one:
+                await until(lambda: one.state == "streaming")
+                assert ble.bluez is not None
+                await ble.bluez.stop()
+                await device.peripheral.drop()
+                await until(lambda: one.detail == NO_SERVICE)
+                await ble.bluez.start(bus)
+                await until(lambda: one.state == "streaming")
+
+    run(main())
+
+
+def test_adapters_are_listed_and_one_that_is_not_there_is_said(on_bluez: Stack) -> None:
+    async def main() -> None:
+        async with on_bluez:
+            (here,) = await adapters()
+            assert (here.name, here.address, here.powered) == ("hci0", "00:1A:7D:DA:71:01", True)
+            with pytest.raises(TransportError, match="no Bluetooth adapter"):
+                await scans("hci9")
+
+    run(main())
+
+
+def test_a_loss_is_logged_with_its_device_and_its_reason(
+    stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with stack as ble:
+            device = await ble.device("ble-heart-rate")
+            async with living(ble), kept(ble, device) as one:
+                await until(lambda: one.state == "streaming")
+                await device.peripheral.drop()
+                await until(lambda: one.states.count("streaming") == 2)
+
+    run(main())
+    [said] = [r for r in caplog.records if "ended the connection" in r.getMessage()]
+    assert said.levelname == "WARNING"
+    assert said.device == "d1"  # type: ignore[attr-defined]
 
 
 def test_a_device_that_the_system_forgets_is_found_again(on_bluez: Stack) -> None:

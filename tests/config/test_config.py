@@ -143,7 +143,11 @@ def test_a_record_needs_a_folder_and_must_be_a_file(tmp_path: Path) -> None:
             'did you mean "driver"?',
         ),
         (ROOM + second() + "ulr = 1\n", "room.1.device.0.ulr", 'did you mean "url"?'),
-        ("[web]\nzzz = 1\n" + ROOM, "web.zzz", "known keys are host, port"),
+        (
+            "[web]\nzzz = 1\n" + ROOM,
+            "web.zzz",
+            "known keys are host, port, lock_s, tls_cert, tls_key",
+        ),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_of_its_table(

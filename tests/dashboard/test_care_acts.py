@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import PHONE, OpenPage
+from tests.dashboard.conftest import PHONE, WIDE, OpenPage
 from tests.dashboard.ward import now_us, room, session, ward
 from vitals.model import US
 
@@ -20,16 +20,17 @@ def room_page(open_page: OpenPage, web: Any, **more: Any) -> Page:
     return page
 
 
-def test_a_symptom_is_an_alarm_at_one_press_on_a_phone(two: Any, open_page: OpenPage) -> None:
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=str)
+def test_a_symptom_is_an_alarm_at_one_press(
+    two: Any, open_page: OpenPage, size: tuple[int, int]
+) -> None:
     station, web = two
-    page = room_page(open_page, web, size=PHONE)
-    page.get_by_role("button", name="Symptom…").click()
-    dialog = page.get_by_role("dialog")
+    page = room_page(open_page, web, size=size)
     for known in (
-        "Chest pain", "Severe headache", "Visual change", "Shortness of breath", "Seizure"
+        "Chest pain", "Shortness of breath", "Severe headache", "Visual change", "Seizure"
     ):  # fmt: skip
-        expect(dialog.get_by_role("button", name=known)).to_be_visible()
-    dialog.get_by_role("button", name="Chest pain").click()
+        expect(page.get_by_role("button", name=known)).to_be_visible()
+    page.get_by_role("button", name="Chest pain").click()
     expect(page.locator('[data-alarm="symptom"]')).to_contain_text("SYMPTOM: Chest pain")
     assert station.told == [("symptom", {"text": "Chest pain"})]
 
@@ -39,22 +40,22 @@ def test_another_symptom_is_written_and_enter_raises_what_was_written(
 ) -> None:
     station, web = two
     page = room_page(open_page, web)
-    page.get_by_role("button", name="Symptom…").click()
-    page.get_by_label("Another symptom").fill("numb left arm")
+    page.get_by_role("button", name="Other…").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Symptom").fill("numb left arm")
     page.keyboard.press("Enter")
     expect(page.locator(".outcome-line")).to_have_text("Symptom: done")
     assert station.told == [("symptom", {"text": "numb left arm"})]
 
 
-def test_a_score_is_two_presses(two: Any, open_page: OpenPage) -> None:
+def test_words_can_follow_a_symptom(two: Any, open_page: OpenPage) -> None:
     station, web = two
     page = room_page(open_page, web)
-    page.get_by_role("button", name="MOAA/S…").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("button", name="0 – not roused")).to_be_visible()
-    dialog.get_by_role("button", name="3 –").click()
-    expect(page.locator(".outcome-line")).to_have_text("MOAA/S: done")
-    assert station.told == [("score", {"scale": "moaas", "value": 3})]
+    page.get_by_role("button", name="Visual change").click()
+    page.get_by_role("button", name="Add words on “Visual change”…").click()
+    page.get_by_role("textbox", name="Note", exact=True).fill("sees double")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator(".outcome-line")).to_have_text("Note: done")
+    assert station.told[-1] == ("mark", {"text": "Visual change: sees double"})
 
 
 def test_off_monitor_counts_down_on_room_page_and_tile_and_ends_by_one_press(
@@ -166,10 +167,9 @@ def test_a_phase_is_set_by_hand_and_monitoring_is_finished_in_the_discharge_chec
 ) -> None:
     station, web = two
     page = room_page(open_page, web)
-    expect(page.get_by_role("button", name="Finish monitoring…")).to_be_hidden()
     page.get_by_role("button", name="Phase…").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Go to").select_option("DISCHARGE_CHECK")
+    dialog.get_by_role("button", name="Discharge check").click()
     dialog.get_by_label("Reason").fill("calm, walks")
     dialog.get_by_role("button", name="Change phase").click()
     expect(page.locator(".outcome-line")).to_have_text("Phase: done")
@@ -186,7 +186,7 @@ def test_a_phase_is_set_by_hand_and_monitoring_is_finished_in_the_discharge_chec
 def test_without_a_session_nothing_can_be_entered(tmp_path: Path, open_page: OpenPage) -> None:
     with ward(tmp_path, [room(1)]) as (_, web):
         page = room_page(open_page, web)
-        for label in ("Symptom…", "MOAA/S…", "Off monitor…", "Phase…", "Device alarm is on"):
+        for label in ("Chest pain", "By hand…", "Off monitor…", "Phase…", "Device alarm is on"):
             expect(page.get_by_role("button", name=label)).to_have_count(0)
 
 
@@ -196,6 +196,5 @@ def test_an_act_that_the_station_refuses_says_why(two: Any, open_page: OpenPage)
     station, web = two
     station.answer = wire.ResultMsg(id="", ok=False, error="a nurse may not symptom")
     page = room_page(open_page, web)
-    page.get_by_role("button", name="Symptom…").click()
     page.get_by_role("button", name="Seizure").click()
-    expect(page.locator(".outcome-line")).to_have_text("Symptom: a nurse may not symptom")
+    expect(page.locator(".outcome-line")).to_have_text("Seizure: a nurse may not symptom")

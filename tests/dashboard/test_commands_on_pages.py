@@ -75,13 +75,10 @@ def test_a_session_is_opened_with_pseudonym_and_route(tmp_path: Any, open_page: 
         page = room_page(open_page, web)
         expect(page.locator(".room-nosession")).to_be_visible()
         expect(page.get_by_role("button", name="Dose…")).to_be_hidden()
-        page.get_by_role("button", name="Open session…").click()
-        dialog = page.get_by_role("dialog")
-        dialog.get_by_role("button", name="Open session").click()
-        expect(dialog).to_be_visible()  # the pseudonym is required
-        dialog.get_by_label("Pseudonym").fill("KV-0500")
-        dialog.get_by_label("Route").select_option("intranasal")
-        dialog.get_by_role("button", name="Open session").click()
+        page.get_by_role("button", name="Intranasal").click()
+        expect(page.get_by_text("Write the pseudonym first.")).to_be_visible()
+        page.get_by_label("Pseudonym").fill("KV-0500")
+        page.get_by_role("button", name="Intranasal").click()
         expect(page.locator(".outcome-line")).to_have_text("Open session: done")
         (command,) = station.commands
         assert command.kind == "open_session"
@@ -108,7 +105,7 @@ def test_a_note_and_a_close_ask_for_their_words(two: Any, open_page: OpenPage) -
     station, web = two
     page = room_page(open_page, web)
     page.get_by_role("button", name="Note…").click()
-    page.get_by_role("textbox", name="Note").fill("eyes closed, calm")
+    page.get_by_role("textbox", name="Note", exact=True).fill("eyes closed, calm")
     page.get_by_role("button", name="Save note").click()
     expect(page.locator(".outcome-line")).to_have_text("Note: done")
     page.get_by_role("button", name="Close session…").click()

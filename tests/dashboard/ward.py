@@ -124,6 +124,8 @@ class Station:
             reply(self._done[message.id])
 
     def _carry_out(self, message: wire.CommandMsg) -> None:
+        if message.kind == "web_event":
+            return
         (room,) = [room for room in self.hub.snapshot().rooms if room.id == message.room]
         args, now = message.args, self.now_us
         for alarm in room.alarms:
@@ -210,7 +212,8 @@ class Station:
 class Web:
     """The web process's server in a thread; `stop` and `start` again on the same port."""
 
-    def __init__(self, feed: Path, store: Path) -> None:
+    def __init__(self, feed: Path, store: Path, access: server.Access | None = None) -> None:
+        self._access = access
         self.deaths: list[str] = []
         self._feed = feed
         self._store = store
@@ -224,7 +227,7 @@ class Web:
     def start(self) -> Web:
         listener = listen("127.0.0.1", self._port)
         self._port = listener.getsockname()[1]
-        self.server = server.create(self._feed, self._store, self.deaths.append)
+        self.server = server.create(self._feed, self._store, self.deaths.append, self._access)
         settings = uvicorn.Config(
             self.server.asgi,
             log_level="warning",
@@ -346,11 +349,16 @@ def eight_rooms() -> list[wire.RoomMsg]:
 
 
 @contextlib.contextmanager
-def ward(folder: Path, rooms: list[wire.RoomMsg], mode: str = "demo") -> Iterator[Any]:
+def ward(
+    folder: Path,
+    rooms: list[wire.RoomMsg],
+    mode: str = "demo",
+    access: server.Access | None = None,
+) -> Iterator[Any]:
     """A station and a web process that always end: yields (station, web)."""
     station = Station(folder / "ward.db.feed", rooms, mode).start()
     try:
-        web = Web(folder / "ward.db.feed", folder / "ward.db").start()
+        web = Web(folder / "ward.db.feed", folder / "ward.db", access).start()
         try:
             assert web.server is not None
             wait_until(lambda: web.server.hub.link == "live", "feed")

@@ -51,6 +51,10 @@ class Visitor:
     def said(self) -> list[tuple[str, str]]:
         return [(link.state, link.detail) for link in self.links]
 
+    @property
+    def last(self) -> tuple[str, str]:
+        return self.said[-1] if self.links else ("", "")
+
 
 def kept(visitor: Visitor, main: Any) -> None:
     async def whole() -> None:
@@ -100,13 +104,13 @@ def test_a_visitor_that_leaves_is_waited_for_again_and_any_other_end_is_a_loss()
 
     async def main() -> None:
         one.away = False
-        await until(lambda: one.said[-1][0] == "streaming")
+        await until(lambda: one.last[0] == "streaming")
         one.away = True
         assert one.link._connection is not None
         one.link._connection._ended.set_result(Awaited(WAITS, fault=False))
-        await until(lambda: one.said[-1] == ("connecting", WAITS))
+        await until(lambda: one.last == ("connecting", WAITS))
         one.away = False
-        await until(lambda: one.said[-1][0] == "streaming")
+        await until(lambda: one.last[0] == "streaming")
         one.link.cut("pulled")
         await until(lambda: ("lost", "pulled") in one.said)
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 import devices.drivers
-from devices import registry
+from devices import cli_commands, registry
+from devices.keeper import Keeper
+from vitals.clock import ManualClock
+from vitals.config import parse
 from vitals.errors import ConfigError, InstallError
 
 TOY = '''
@@ -48,6 +51,23 @@ def test_a_new_driver_is_one_file(folder: Path) -> None:
     forget()
     assert "toy-one" in registry.names()
     assert registry.get("toy-one").encode({"pr": 72}, ()) == [("", b"H")]
+
+
+def test_a_new_driver_file_is_listed_configured_and_kept_without_another_edit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "toy_one.py").write_text(TOY.format(name="toy-one"))
+    forget()
+    cli_commands.drivers([], standalone_mode=False)
+    assert "toy-one" in capsys.readouterr().out
+    text = (
+        '[[room]]\nid = "r"\n[[room.device]]\nid = "d"\ndriver = "toy-one"\nurl = "serial://COM3"\n'
+    )
+    path = folder / "clinic.toml"
+    known = cli_commands._devices(parse(text, path=path), path)
+    assert (known["d"].title, known["d"].channels) == ("Toy", ("pr",))
+    driver = registry.get(known["d"].driver)
+    Keeper("d", driver, "serial://COM3", ManualClock(), [].extend, [].append)
 
 
 def test_a_file_whose_driver_has_another_name_is_refused(folder: Path) -> None:

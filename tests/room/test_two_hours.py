@@ -52,7 +52,7 @@ def test_a_two_hour_session_of_numerics_takes_at_most_two_seconds() -> None:
     assert set(due_states(world).values()) == {"done"}
     assert len([what for what in due_states(world) if "repeat" not in what]) == 13
     phases = [o.session.phase for o in world.outputs if isinstance(o, SessionChange)]
-    assert phases == ["CHECK_IN", "ONSET_PEAK", "DESCENT", "RECOVERY"]
+    assert phases == ["CHECK_IN", "BASELINE", "ONSET_PEAK", "DESCENT", "RECOVERY"]
     assert took_s < 2.0
 
 

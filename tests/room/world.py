@@ -12,6 +12,7 @@ from vitals.model import (
     Alarm,
     AlarmChange,
     Audience,
+    Bind,
     Command,
     Input,
     Link,
@@ -24,6 +25,7 @@ from vitals.model import (
     Resume,
     StoreState,
     Tick,
+    Unbind,
 )
 from vitals.room import Room
 from vitals.room_setup import RoomDevice
@@ -50,7 +52,19 @@ class World:
             self.put(Link(device, self.now_us, "streaming"))
 
     def put(
-        self, body: Numeric | Notice | Link | Command | StoreState | Audience | Tick | Resume
+        self,
+        body: (
+            Numeric
+            | Notice
+            | Link
+            | Command
+            | StoreState
+            | Audience
+            | Tick
+            | Resume
+            | Bind
+            | Unbind
+        ),
     ) -> list[Output]:
         item = Input(len(self.inputs) + 1, self.now_us, body)
         self.inputs.append(item)
@@ -90,7 +104,7 @@ class World:
         """How many pages with armed sound there are from now on."""
         self.put(Audience(self.now_us, pages))
 
-    def act(self, kind: str, by: Actor = NURSE, **args: object) -> Result:
+    def act(self, kind: str, /, by: Actor = NURSE, **args: object) -> Result:
         command = Command(f"c{len(self.inputs)}", by, kind, "room-1", args)
         return next(o for o in self.put(command) if isinstance(o, Result))
 

@@ -105,6 +105,7 @@ class Clinic:
     async def act(
         self,
         kind: str,
+        /,
         ident: str = "",
         *,
         room: str = "room-1",

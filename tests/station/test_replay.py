@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,21 @@ from tests.station.clinic import Clinic
 from vitals import wire
 from vitals.alarms.profile import parse
 from vitals.errors import StoreError
-from vitals.model import US, AlarmChange, Link, Notice, Numeric, Quality, StoreState
-from vitals.record import alarm_of
+from vitals.model import (
+    US,
+    AlarmChange,
+    Due,
+    Link,
+    Notice,
+    Numeric,
+    Quality,
+    SessionChange,
+    StoreState,
+)
+from vitals.record import _STATE, alarm_of
 from vitals.replay import recorded
 from vitals.store.reader import Reader
+from vitals.store.rows import StoredAudit
 
 ids = itertools.count()
 
@@ -65,7 +78,13 @@ class Life:
             self.computer.ns += round(seconds * 1e9 / ticks)
             self.clinic.station.tick()
 
-    def act(self, kind: str, **args: object) -> None:
+    def correct_mark(self) -> None:
+        """The newest mark was a minute earlier."""
+        course = self.clinic.station._rooms["room-1"].course
+        for key, mark in list(course.marks.items())[-1:] if course else ():
+            self.act("correct_mark", mark=key, at_us=mark.at_us - 60 * US, reason="slip")
+
+    def act(self, kind: str, /, **args: object) -> None:
         message = wire.CommandMsg(
             id=f"c{next(ids)}", kind=kind, room="room-1", name="A", role="prescriber", args=args
         )
@@ -83,7 +102,7 @@ class Life:
         self.clinic.keepers[device].on_events([Notice(device, self.now_us, code, active)])
 
 
-ACTS: dict[str, Callable[[Life], None]] = {
+ACTS: dict[str, Callable[[Life], object]] = {
     "ack": lambda life: life.act("acknowledge", rule="spo2-low"),
     "ack bp": lambda life: life.act("acknowledge", rule="sbp-high"),
     "pause": lambda life: life.act("pause_audio"),
@@ -122,6 +141,30 @@ ACTS: dict[str, Callable[[Life], None]] = {
     "emergency": lambda life: life.act("emergency"),
     "over": lambda life: life.act("end_emergency", to="DESCENT", reason="over"),
     "cuff off": lambda life: life.act("cuff_off"),
+    "check in": lambda life: life.act("check_in", opioids=True, cuff_side="left arm"),
+    "same limb": lambda life: life.act("check_in", probe_side="left hand"),
+    "go": lambda life: life.act("gate", decision="go"),
+    "gate": lambda life: life.act("gate", decision="override", reason="as at home"),
+    "given": lambda life: life.act("mark", kind="antihypertensive"),
+    "given before": lambda life: life.act(
+        "mark", kind="antihypertensive", at_us=life.now_us - 900 * US
+    ),
+    "mark corrected": lambda life: life.correct_mark(),
+    "alert": lambda life: life.act("score", scale="moaas", value=5),
+    "clear": lambda life: life.act("score", scale="cadss6", **{f"item{n}": 0 for n in range(1, 7)}),
+    "scored late": lambda life: life.act(
+        "score", scale="moaas", value=1, at_us=life.now_us - 200 * US
+    ),
+    "adverse": lambda life: life.act("adverse_event", what="Headache", severity="mild"),
+    "check": lambda life: life.act("phase", to="DISCHARGE_CHECK"),
+    "walks": lambda life: life.act("discharge", criterion="ambulation", met=True),
+    "escort": lambda life: life.act("discharge", criterion="escort", met=True),
+    "set aside": lambda life: [
+        life.act("discharge", criterion=key, met=True, reason="known")
+        for key in ("minutes", "bp", "spo2", "sedation", "dissociation")
+    ],
+    "sign": lambda life: life.act("sign_discharge"),
+    "finished": lambda life: life.act("finished"),
     "restart": Life.restart,
 }
 VALUES = [("spo2", 97.0), ("spo2", 90.0), ("spo2", 86.0), ("spo2", 78.0), ("spo2", None),
@@ -138,18 +181,41 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-async def live(folder: Path, computer: Computer, steps: list[Step]) -> None:
+BY_TIME = ("due", "overdue")
+"""What a reading becomes by itself; a tick may see more of it than a replay."""
+CARE = st.lists(
+    st.tuples(
+        st.sampled_from([
+            120.0, 120.0, 165.0, ("spo2", 97.0), ("spo2", 90.0), "check in", "same limb", "go",
+            "gate", "given", "given before", "mark corrected", "alert", "clear", "scored late",
+            "adverse", "check", "check", "walks", "escort", "set aside", "set aside", "sign",
+            "finished", "earlier", "booster", "by hand", "spo2 by hand", "hold", "emergency",
+            "over", "restart",
+        ]),
+        st.sampled_from([0.0, 1.0, 6.0, 130.0, 1500.0]),
+        st.just(1),
+        st.just(0.0),
+    ),
+    min_size=15,
+    max_size=60,
+)  # fmt: skip
+"""Days on which what is asked, decided and ticked matters more than the alarms."""
+
+
+async def live(folder: Path, computer: Computer, steps: list[Step], dose: int = 0) -> None:
+    """The dose is marked before so many of the steps."""
     life = Life(folder, computer)
     life.act("open_session", subject_ref="P-1", route="im")
     for second in range(3):
         life.wait(1, ticks=1)
         life.value("spo2", 97.0 - second)
         life.value("pr", 70.0)
-    life.act("dose")
-    for what, wait_s, ticks, late_s in steps:
+    for n, (what, wait_s, ticks, late_s) in enumerate([*steps, ("none", 0.0, 1, 0.0)]):
+        if n == min(dose, len(steps)):
+            life.act("dose")
         life.wait(wait_s, ticks=ticks)
         if isinstance(what, str):
-            ACTS[what](life)
+            ACTS.get(what, lambda life: None)(life)
         elif isinstance(what, float):
             life.value("nibp_sys", what, "cuff")
             life.value("nibp_dia", what / 2, "cuff")
@@ -183,12 +249,12 @@ def computer(monkeypatch: pytest.MonkeyPatch) -> Computer:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(STEPS)
+@given(st.one_of(STEPS, CARE), st.sampled_from([0, 0, 8, 30]))
 def test_the_record_folds_to_the_transitions_that_were_recorded(
-    computer: Computer, steps: list[Step]
+    computer: Computer, steps: list[Step], dose: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(live(Path(folder), computer, steps))
+        asyncio.run(live(Path(folder), computer, steps, dose))
         reader = Reader(Path(folder) / "vitals.db")
         (record,) = reader.sessions()
         session = recorded(reader, record.session.id)
@@ -203,6 +269,54 @@ def test_the_record_folds_to_the_transitions_that_were_recorded(
         again, then = by_rule(replayed), by_rule(logged)
         for rule in again | then:
             assert again.get(rule, []) == then.get(rule, []), rule
+        said = list(session.outputs())
+        changes = [plain(o) for o in said if isinstance(o, SessionChange)]
+        assert changes == [kept(r) for r in session.rows if r.kind == "session_change"]
+        paid = [asdict(o) for o in said if isinstance(o, Due)]
+        bodies = [r.body for r in session.rows if r.kind == "due"]
+        assert [d for d in paid if d["state"] not in BY_TIME] == [
+            d for d in bodies if d["state"] not in BY_TIME
+        ]
+
+
+def test_a_visit_with_restarts_folds_to_the_same_gate_signature_and_closing(
+    computer: Computer, tmp_path: Path
+) -> None:
+    words = [120.0, "check in", ("spo2", 97.0), ("pr", 70.0), "restart", "go", 165.0, "given",
+             "restart", "mark corrected", ("spo2", 95.0), 120.0, "check", "alert", "clear",
+             "walks", "escort", "restart", "set aside", "sign", "restart", "finished"]  # fmt: skip
+    asyncio.run(live(tmp_path, computer, [(word, 6.0, 1, 0.0) for word in words], 6))
+    reader = Reader(tmp_path / "vitals.db")
+    session = recorded(reader, reader.sessions()[0].session.id)
+    changes = [o for o in session.outputs() if isinstance(o, SessionChange)]
+    assert [plain(change) for change in changes] == [
+        kept(row) for row in session.rows if row.kind == "session_change"
+    ]
+    by_cause = {change.cause: change for change in changes}
+    assert by_cause["gate"].session.gate["state"] == "clear"
+    met = {line["id"]: line["met"] for line in by_cause["signed"].body["criteria"]}
+    assert met == {
+        "minutes": False, "bp": True, "spo2": True, "sedation": True, "dissociation": True,
+        "ambulation": True, "escort": True,
+    }  # fmt: skip
+    owed = dict(by_cause["closed"].body["owed"])
+    assert "signature" not in owed
+    assert owed["nibp+40"] == "BP at 40 min: not taken, and no reason given"
+
+
+def plain(change: SessionChange) -> object:
+    """A change as the record keeps it."""
+    body = json.loads(json.dumps(dict(change.body)))
+    state = json.loads(json.dumps(asdict(change.session)))
+    return change.at_us, change.cause, change.actor, body, {k: state[k] for k in sorted(_STATE)}
+
+
+def kept(row: StoredAudit) -> object:
+    """The same from its row."""
+    own = ("cause", "phase", "state", "gap", "room")
+    body = {key: value for key, value in row.body.items() if key not in own}
+    state = {key: row.body["state"][key] for key in sorted(_STATE)}
+    return row.at_us, row.body["cause"], row.actor, body, state
 
 
 def test_under_another_profile_the_same_inputs_ring_otherwise(

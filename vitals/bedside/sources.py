@@ -146,9 +146,9 @@ class Sources:
             return False
         if channel not in NIBP and self.fresh(channel, now_us) is not None:
             return False
-        last = Last("", numeric.at_us, numeric.value)
+        last = Last(numeric.device, numeric.at_us, numeric.value)
         if channel in NIBP:
-            self._source[_determined(channel)] = ("", now_us)
+            self._source[_determined(channel)] = (numeric.device, now_us)
             self._last[channel] = last
         else:
             self._entered[channel] = last

@@ -34,5 +34,6 @@ FORMATS: dict[str, Format] = {
     "hl7": Format("hl7", ".hl7", False, "", "HL7 v2.6 ORU^R01, shaped as IHE PCD-01"),
     "edf": Format("edf", ".edf", False, "edf", "EDF+ signals"),
     "parquet": Format("parquet", "", True, "parquet", "Parquet tables"),
+    "pdf": Format("pdf", ".pdf", False, "pdf", "report of two A4 pages"),
     "vital": Format("vital_file", ".vital", False, "", "file of Vital Recorder and VitalDB"),
 }

@@ -209,12 +209,17 @@ def _nibp(due: Iterable[Due], to_us: int, attempts: int, failed: int) -> NibpCov
     return NibpCoverage(
         len(planned),
         len(taken),
-        tuple(item.label or item.what for item in planned if item.state != "done"),
+        tuple(_missed(item) for item in planned if item.state != "done"),
         len(repeats),
         sum(item.state == "done" for item in repeats),
         attempts,
         failed,
     )
+
+
+def _missed(item: Due) -> str:
+    why = f" ({item.state.replace('_', ' ')})" if item.state in ("skipped", "not_obtained") else ""
+    return f"{item.label or item.what}{why}"
 
 
 def clip(spans: Iterable[Span], from_us: int, to_us: int) -> list[Span]:

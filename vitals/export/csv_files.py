@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -102,9 +103,13 @@ def _numeric_rows(data: SessionData, keys: list[str]) -> Iterator[list[str]]:
     starts = np.flatnonzero(np.any(np.diff(ids, axis=1) != 0, axis=0)) + 1
     edges = [0, *starts.tolist(), order.size]
     when = times.isos(ids[0, edges[:-1]], data.zone)
-    values, qualities, columns = value[order].tolist(), quality[order].tolist(), column[order].tolist()
+    values, qualities, columns = (
+        value[order].tolist(),
+        quality[order].tolist(),
+        column[order].tolist(),
+    )
     places = order.tolist()
-    for n, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for n, (start, end) in enumerate(itertools.pairwise(edges)):
         at, which, their, _ = ids[:, start].tolist()
         known = their != _NONE
         row = [when[n], str(at), text(devices[which])]
@@ -216,9 +221,7 @@ def _coverage(data: SessionData, files: Files, tell: Tell) -> None:
             )
 
 
-def _waveform(
-    data: SessionData, track: WaveTrack, files: Files, name: str, tell: Tell
-) -> None:
+def _waveform(data: SessionData, track: WaveTrack, files: Files, name: str, tell: Tell) -> None:
     head = ("time", "at_us", f"{track.channel.key} [{track.channel.unit}]", "quality")
     with files.file(name) as file:
         file.write((",".join(head) + "\r\n").encode())
@@ -231,7 +234,9 @@ def _waveform(
 def _lines(data: SessionData, blocks: Iterable[Waveform]) -> Iterator[str]:
     for block in blocks:
         at_us = sample_times(block)
-        samples = zip(times.isos(at_us, data.zone), at_us.tolist(), samples_text(block), strict=True)
+        samples = zip(
+            times.isos(at_us, data.zone), at_us.tolist(), samples_text(block), strict=True
+        )
         quality = block.quality.value
         yield "".join([f"{when},{at},{value},{quality}\r\n" for when, at, value in samples])
 
@@ -239,7 +244,8 @@ def _lines(data: SessionData, blocks: Iterable[Waveform]) -> Iterator[str]:
 def sample_times(block: Waveform) -> NDArray[np.int64]:
     """When each sample of a block was taken."""
     offsets = np.rint(np.arange(block.values.size) * (US / block.rate_hz)).astype(np.int64)
-    return block.start_us + offsets
+    times_us: NDArray[np.int64] = block.start_us + offsets
+    return times_us
 
 
 def samples_text(block: Waveform, none: str = "") -> list[str]:

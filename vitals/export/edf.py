@@ -27,6 +27,7 @@ from vitals.export.session_data import (
     WaveTrack,
 )
 from vitals.export.target import ExportError, Tell
+from vitals.export.timeline import timeline
 from vitals.model import US, Quality, Waveform
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ _WIDE = 8
 _NEAR = 1e-4
 _RECORD_S = 10
 _GAP_S = 3.0
-_LIKE_TRACKS = frozenset({"mark", "symptom", "score", "session_change", "note", "dose"})
-"""Kinds of entries that become annotations, besides alarms and blood pressures."""
 
 
 def write(data: SessionData, file: IO[bytes], tell: Tell) -> None:
@@ -129,7 +128,9 @@ def _record_s(data: SessionData) -> int:
 def _numeric(track: NumericTrack, start_us: int, seconds: int) -> EdfSignal:
     at_us, value = track.at_us[track.shown], track.value[track.shown]
     place = _seconds(at_us, start_us)
-    return _signal(track.channel.label, track.channel.unit, track.device, place, value, seconds, 1.0)
+    return _signal(
+        track.channel.label, track.channel.unit, track.device, place, value, seconds, 1.0
+    )
 
 
 def _seconds(at_us: NDArray[np.int64], start_us: int) -> NDArray[np.int64]:
@@ -216,9 +217,7 @@ def _dimension(unit: str) -> str:
 # --- waveforms ------------------------------------------------------------------------------------
 
 
-def _waves(
-    track: WaveTrack, start_us: int, seconds: int, record_s: int
-) -> Iterator[EdfSignal]:
+def _waves(track: WaveTrack, start_us: int, seconds: int, record_s: int) -> Iterator[EdfSignal]:
     blocks = [block for block in track.blocks if block.quality is not Quality.INVALID]
     for rate_hz in sorted({block.rate_hz for block in blocks}):
         group = [block for block in blocks if block.rate_hz == rate_hz]
@@ -265,9 +264,8 @@ def _annotations(data: SessionData, start_us: int) -> Iterator[EdfAnnotation]:
         yield at(one.at_us, pressure_text(one))
     for alarm in data.alarms:
         yield at(alarm.from_us, f"ALARM {alarm.priority}: {alarm.text}", alarm.to_us)
-    for entry in data.entries:
-        if entry.kind in _LIKE_TRACKS:
-            yield at(entry.at_us, f"{entry.kind}: {entry.text}")
+    for point in timeline(data.entries):
+        yield at(point.at_us, point.words)
     for track in data.numerics:
         if nomenclature.is_dense(track):
             for from_us, to_us in _gaps(track):
@@ -278,7 +276,9 @@ def _annotations(data: SessionData, start_us: int) -> Iterator[EdfAnnotation]:
             shown = track.shown.tolist()
             for i, at_us in enumerate(track.at_us.tolist()):
                 if shown[i]:
-                    text = f"{track.channel.label} {track.value[i]:g} {_dimension(track.channel.unit)}"
+                    text = (
+                        f"{track.channel.label} {track.value[i]:g} {_dimension(track.channel.unit)}"
+                    )
                     yield at(at_us, f"{text} ({track.device or 'hand'})")
     for from_us, to_us in data.gaps:
         yield at(from_us, "the program was not running", to_us)

@@ -8,6 +8,7 @@ patient's. Times have four decimals, the most that HL7 allows. Waveforms are not
 from __future__ import annotations
 
 import itertools
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from vitals.model import US, Quality
 
 PROFILE = "PCD_DEC_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO"
 _ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "~": "\\R\\", "^": "\\S\\", "&": "\\T\\"}
+_SPECIAL = re.compile(r"[\x00-\x1f\x7f\\|~^&]")
 _NAMESPACE = uuid.UUID("6b1c6d1e-7a58-5d0c-9f4b-3a0d6a0d9f02")
 _MINUTE_US = 60 * US
 _MOST = 400
@@ -58,19 +60,13 @@ def write(data: SessionData, file: IO[bytes], tell: Tell) -> None:
 
 def escape(text: str) -> str:
     r"""A text as part of a field: delimiters and control characters as escape sequences."""
-    parts = (
-        _ESCAPES.get(char) or (char if char >= " " and char != "\x7f" else f"\\X{ord(char):02X}\\")
-        for char in text
-    )
-    return "".join(parts)
+    return _SPECIAL.sub(lambda found: _ESCAPES.get(found[0]) or f"\\X{ord(found[0]):02X}\\", text)
 
 
 def messages(data: SessionData) -> Iterator[list[tuple[str, ...]]]:
     """The segments of each message as tuples of fields, already escaped."""
     places = _places(data)
-    values = sorted(
-        _values(data), key=lambda one: (one.at_us, *places[one.device, one.channel])
-    )
+    values = sorted(_values(data), key=lambda one: (one.at_us, *places[one.device, one.channel]))
     n = 0
     for _, minute in itertools.groupby(values, key=lambda one: one.at_us // _MINUTE_US):
         rows = list(minute)

@@ -39,14 +39,21 @@ TERMS: dict[str, Term] = {
         ),
         (150456, "MDC_PULS_OXIM_SAT_O2"),
     ),
-    "nibp_sys": Term((("8480-6", "Systolic blood pressure"),), (150021, "MDC_PRESS_BLD_NONINV_SYS")),
-    "nibp_dia": Term((("8462-4", "Diastolic blood pressure"),), (150022, "MDC_PRESS_BLD_NONINV_DIA")),
+    "nibp_sys": Term(
+        (("8480-6", "Systolic blood pressure"),), (150021, "MDC_PRESS_BLD_NONINV_SYS")
+    ),
+    "nibp_dia": Term(
+        (("8462-4", "Diastolic blood pressure"),), (150022, "MDC_PRESS_BLD_NONINV_DIA")
+    ),
     "nibp_map": Term((("8478-0", "Mean blood pressure"),), (150023, "MDC_PRESS_BLD_NONINV_MEAN")),
-    "pi": Term((("61006-3", "Perfusion index Tissue by Pulse oximetry"),), (150448, "MDC_PULS_OXIM_PERF_REL")),
+    "pi": Term(
+        (("61006-3", "Perfusion index Tissue by Pulse oximetry"),),
+        (150448, "MDC_PULS_OXIM_PERF_REL"),
+    ),
     "rr": Term((("9279-1", "Respiratory rate"),), (151562, "MDC_RESP_RATE")),
     "pleth": Term((), (150452, "MDC_PULS_OXIM_PLETH")),
     "ecg": Term((), (131328, "MDC_ECG_ELEC_POTL")),
-}  # fmt: skip
+}
 CUFF_PULSE = Term((("8867-4", "Heart rate"),), (149546, "MDC_PULS_RATE_NON_INV"))
 """The pulse rate of a blood pressure determination: same LOINC, another source."""
 
@@ -68,9 +75,7 @@ def is_dense(track: NumericTrack) -> bool:
 def term_of(track: NumericTrack, data: SessionData) -> Term:
     """The codes of a track; its device tells a cuff's pulse from an oximeter's."""
     key = track.channel.key
-    cuff = any(
-        NIBP[0] in device.channels for device in data.devices if device.id == track.device
-    )
+    cuff = any(NIBP[0] in device.channels for device in data.devices if device.id == track.device)
     if key == "pr" and cuff and not is_dense(track):
         return CUFF_PULSE
     return TERMS.get(key, Term((), None))

@@ -15,7 +15,7 @@ from vitals.export.target import ExportError, Files, Tell
 from vitals.store.rows import QUALITIES
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
 
 
 def write(data: SessionData, files: Files, tell: Tell) -> None:
@@ -77,7 +77,9 @@ def _numerics(data: SessionData) -> pa.Table:
             "device_at_us": pa.array([at for t in tracks for at in t.device_at_us], pa.int64()),
         }
     )
-    return table.sort_by([("at_us", "ascending"), ("device", "ascending"), ("channel", "ascending")])
+    return table.sort_by(
+        [("at_us", "ascending"), ("device", "ascending"), ("channel", "ascending")]
+    )
 
 
 def _waveforms(data: SessionData) -> pa.Table:

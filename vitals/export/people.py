@@ -13,13 +13,13 @@ from typing import Any
 
 from vitals.store.rows import StoredAudit
 
-_BY = ("acked_by", "rule_by", "entered_by", "by", "checked_by", "ordered_by", "who", "witness")
-"""Keys of a body whose value is a person."""
+_PERSON = frozenset({"by", "witness"})
+"""Keys of a body whose value is a person, besides those that end in `_by`."""
 _CODES = frozenset(
     {
         "rule", "cause", "phase", "from", "to", "state", "condition", "priority", "kind", "command",
-        "code", "device", "channel", "what", "role", "scale", "profile", "signal", "rule_state",
-        "room", "route", "drug", "id",
+        "code", "device", "channel", "role", "scale", "profile", "signal", "rule_state", "room",
+        "route", "id", "care", "criterion", "decision",
     }
 )  # fmt: skip
 """Keys whose value is the program's own word."""
@@ -87,5 +87,5 @@ def _named(value: Any, key: str = "") -> Iterable[str]:
     elif isinstance(value, list):
         for one in value:
             yield from _named(one, key)
-    elif isinstance(value, str) and value and key in _BY:
+    elif isinstance(value, str) and value and (key in _PERSON or key.endswith("_by")):
         yield value

@@ -62,9 +62,7 @@ def _taken(tracks: list[NumericTrack]) -> Iterator[Pressure]:
         )
 
 
-def _pulses(
-    tracks: list[NumericTrack], cuffs: set[str]
-) -> dict[str, list[tuple[int, float]]]:
+def _pulses(tracks: list[NumericTrack], cuffs: set[str]) -> dict[str, list[tuple[int, float]]]:
     """The pulse rates that cuffs give with a determination; a stream is none of these."""
     return {
         track.device: list(

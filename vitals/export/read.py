@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from vitals import __version__
-from vitals.channels import CHANNELS, NIBP
+from vitals.channels import CHANNELS
 from vitals.export import times
-from vitals.export.coverage import Coverage, Span, Stream, lasting, measure
+from vitals.export.coverage import lasting
+from vitals.export.folding import coverage_of, devices_of, downtimes, episodes, folded
 from vitals.export.people import People
 from vitals.export.pressures import determinations
 from vitals.export.salvage import is_broken, salvage
 from vitals.export.session_data import (
     INVALID,
-    QUESTIONABLE,
-    AlarmEpisode,
-    Device,
     Entry,
     NumericTrack,
-    Pressure,
     SessionData,
     WaveTrack,
+    channel_of,
 )
 from vitals.export.wording import describe
-from vitals.model import US, Channel, Due, Priority, Quality, Session, Waveform
+from vitals.model import US, Session, Waveform
 from vitals.store.reader import Reader
 from vitals.store.rows import SEAL, SESSION_ROW, STATION_ROW, NumericSeries, SessionRecord
 from vitals.store.rows import StoredAudit as Row
@@ -37,8 +35,6 @@ _HOUSEKEEPING = frozenset({SEAL, SESSION_ROW, STATION_ROW})
 _LEAST_US = US
 """A second is given up around a damaged place."""
 _EDGE_US = 86_400 * US
-_STREAMING_US = 15 * US
-"""A cuff's pulse rate that comes more seldom belongs to its determinations."""
 _ROWS = 2**31
 _LAST_US = 2**53
 """Beyond the year 2255: damaged bytes, not a time."""
@@ -69,9 +65,7 @@ def read_session(
 
 
 class _Reading:
-    def __init__(
-        self, reader: Reader, record: SessionRecord, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, reader: Reader, record: SessionRecord, tell: Callable[[str], None]) -> None:
         self._reader = reader
         self._record = record
         self._uuid = record.session.id
@@ -92,11 +86,11 @@ class _Reading:
         roles = {row.n: row.role or people.role(row.actor) for row in rows}
         rows = rows if names else [people.hide(row) for row in rows]
         entries = tuple(_entry(row, roles[row.n]) for row in rows if row.kind not in _HOUSEKEEPING)
-        session = _folded(self._record.session, rows)
+        session = folded(self._record.session, rows)
         record = replace(self._record, session=session)
         pressures = determinations(numerics, entries)
         to_us = self._end(session, entries, numerics, waves)
-        devices = _devices(rows, channels)
+        devices = devices_of(rows, channels)
         head = self._or(self._reader.head, "", "the head of the audit chain")
         station = self._or(self._reader.station, None, "which station it was")
         return SessionData(
@@ -106,10 +100,10 @@ class _Reading:
             waves=waves,
             pressures=pressures,
             entries=entries,
-            alarms=_episodes(entries),
+            alarms=episodes(entries),
             devices=devices,
-            gaps=tuple(_downtimes(entries)),
-            coverage=_coverage(session, to_us, entries, numerics, waves, pressures, rows),
+            gaps=tuple(downtimes(entries)),
+            coverage=coverage_of(session, to_us, entries, numerics, waves, pressures, rows),
             head=head,
             to_us=to_us,
             named=names,
@@ -134,7 +128,9 @@ class _Reading:
         found, lost = salvage(part, 0, _ROWS, 1)
         if lost:
             first, end = lost[0][0], lost[-1][1]
-            where = f"from row {max(1, first)} on" if end == _ROWS else f"in rows {first} to {end - 1}"
+            where = (
+                f"from row {max(1, first)} on" if end == _ROWS else f"in rows {first} to {end - 1}"
+            )
             self._lost.append(f"The record is damaged: the audit trail {where} cannot be read.")
         rows = [row for part in found for row in part]
         kept = [row for row in rows if 0 <= row.at_us < _LAST_US]
@@ -144,7 +140,9 @@ class _Reading:
 
     def _numerics(self, key: str) -> Iterable[NumericTrack]:
         self._tell(key)
-        parts = self._parts(key, lambda low, high: self._reader.numerics(self._uuid, key, low, high))
+        parts = self._parts(
+            key, lambda low, high: self._reader.numerics(self._uuid, key, low, high)
+        )
         series = _joined([part for part in parts if part.at_us.size])
         if series is None:
             return
@@ -156,7 +154,7 @@ class _Reading:
             of = np.flatnonzero((names == device) & timed)
             yield NumericTrack(
                 device,
-                channel(key),
+                channel_of(key),
                 series.at_us[of],
                 series.value[of],
                 np.minimum(series.quality[of], INVALID),
@@ -173,7 +171,7 @@ class _Reading:
                 continue
             by_device.setdefault(block.device, []).append(block)
         for device, blocks in sorted(by_device.items()):
-            yield WaveTrack(device, channel(key), tuple(blocks))
+            yield WaveTrack(device, channel_of(key), tuple(blocks))
 
     def _parts(self, key: str, read: Callable[[int | None, int | None], Any]) -> list[Any]:
         try:
@@ -190,8 +188,8 @@ class _Reading:
             first, last = (times.iso(t, self._zone) for t in (lost[0][0], lost[-1][1]))
             total = lasting(sum(end - start for start, end in lost))
             self._lost.append(
-                f"The record is damaged: {channel(key).label} in {total} between {first} and {last} "
-                "cannot be read."
+                f"The record is damaged: {channel_of(key).label} in {total} between {first} and "
+                f"{last} cannot be read."
             )
         return found
 
@@ -208,12 +206,6 @@ class _Reading:
         ends += [int(track.at_us[-1]) for track in numerics]
         ends += [track.blocks[-1].start_us for track in waves]
         return max(ends)
-
-
-def channel(key: str) -> Channel:
-    """What is known of a channel; one of another version of this program has its key only."""
-    endless = float("inf")
-    return CHANNELS.get(key) or Channel(key, key, "1", 3, -endless, endless, None, None, None)
 
 
 def _joined(parts: list[NumericSeries]) -> NumericSeries | None:
@@ -233,153 +225,3 @@ def _entry(row: Row, role: str) -> Entry:
     return Entry(
         row.n, row.at_us, row.kind, describe(row.kind, row.body), row.actor, role, row.body
     )
-
-
-def _folded(session: Session, rows: Iterable[Row]) -> Session:
-    """The session with what its summary row has no column for."""
-    known = {one.name for one in fields(Session)}
-    for row in rows:
-        state = row.body.get("state") if row.kind == "session_change" else None
-        if isinstance(state, Mapping):
-            session = replace(session, **{k: v for k, v in state.items() if k in known})
-    return session
-
-
-def _downtimes(entries: Iterable[Entry]) -> Iterable[Span]:
-    for entry in entries:
-        gap = entry.body.get("gap")
-        if entry.kind == "session_change" and isinstance(gap, list) and len(gap) == 2:
-            yield int(gap[0]), int(gap[1])
-
-
-def _setups(rows: Iterable[Row]) -> Iterable[Mapping[str, Any]]:
-    """Devices of the room as it was described, the latest description last."""
-    for row in rows:
-        room = row.body.get("room") if row.kind == "session_change" else None
-        if isinstance(room, Mapping):
-            yield from room.get("devices", ())
-
-
-def _devices(rows: Iterable[Row], channels: Iterable[tuple[str, str]]) -> tuple[Device, ...]:
-    found: dict[str, set[str]] = {str(d["id"]): set(d["channels"]) for d in _setups(rows)}
-    for device, key in channels:
-        found.setdefault(device, set()).add(key)
-    return tuple(Device(device, tuple(sorted(keys))) for device, keys in sorted(found.items()))
-
-
-def _episodes(entries: Iterable[Entry]) -> tuple[AlarmEpisode, ...]:
-    running: dict[str, AlarmEpisode] = {}
-    ended: list[AlarmEpisode] = []
-    for entry in entries:
-        after = entry.body.get("after")
-        if entry.kind != "alarm" or not isinstance(after, Mapping):
-            continue
-        rule = str(entry.body.get("rule"))
-        here = running.pop(rule, None)
-        if after.get("condition") not in ("active", "latched"):
-            if here is not None:
-                ended.append(replace(here, to_us=entry.at_us))
-            continue
-        priority, text = str(after.get("priority")), str(after.get("text"))
-        if here is None:
-            here = AlarmEpisode(rule, priority, text, entry.at_us)
-        elif _rank(priority) > _rank(here.priority):
-            here = replace(here, priority=priority, text=text)
-        if after.get("acked_by") and here.acked_us is None:
-            by = str(after["acked_by"])
-            here = replace(here, acked_us=int(after.get("acked_us") or entry.at_us), acked_by=by)
-        running[rule] = here
-    return tuple(sorted([*ended, *running.values()], key=lambda one: (one.from_us, one.rule)))
-
-
-def _rank(priority: str) -> int:
-    return Priority(priority).rank if priority in list(Priority) else -1
-
-
-def _off(entries: Iterable[Entry], to_us: int) -> list[Span]:
-    """Off the monitor, each time until the patient was back or the time for it ran out."""
-    spans: list[Span] = []
-    for entry in entries:
-        state = entry.body.get("state") if entry.kind == "session_change" else None
-        if not isinstance(state, Mapping):
-            continue
-        since_us, until_us = state.get("off_since_us"), state.get("off_until_us")
-        here = spans[-1] if spans else None
-        if since_us is not None:
-            span = (int(since_us), int(until_us if until_us is not None else to_us))
-            if here is not None and here[0] == span[0]:
-                spans.pop()
-            spans.append(span)
-        elif here is not None and here[1] > entry.at_us:
-            spans[-1] = (here[0], entry.at_us)
-    return spans
-
-
-def _coverage(
-    session: Session,
-    to_us: int,
-    entries: Iterable[Entry],
-    numerics: Iterable[NumericTrack],
-    waves: Iterable[WaveTrack],
-    pressures: Iterable[Pressure],
-    rows: Iterable[Row],
-) -> Coverage:
-    setups = {str(d["id"]): d for d in _setups(rows)}
-    cuffs = {track.device for track in numerics if track.channel.key in NIBP}
-    cuffs |= {device for device, d in setups.items() if NIBP[0] in d["channels"]}
-    streams = [
-        Stream(
-            track.channel.key,
-            track.at_us,
-            track.shown,
-            track.quality == QUESTIONABLE,
-            float(setups.get(track.device, {}).get("period_s", 1.0)),
-        )
-        for track in numerics
-        if track.channel.rate_hz is not None
-        and track.channel.key != "cuff"
-        and not setups.get(track.device, {}).get("spot", False)
-        and not (track.device in cuffs and track.spacing_us > _STREAMING_US)
-    ]
-    for wave in waves:
-        qualities = np.array([block.quality.value for block in wave.blocks])
-        streams.append(
-            Stream(
-                wave.channel.key,
-                np.array([block.start_us for block in wave.blocks], dtype=np.int64),
-                qualities != Quality.INVALID.value,
-                qualities == Quality.QUESTIONABLE.value,
-            )
-        )
-    expected = [
-        key
-        for device, d in setups.items()
-        for key in d["channels"]
-        if not d.get("spot", False)
-        and channel(key).rate_hz is not None
-        and key != "cuff"
-        and not (device in cuffs and key == "pr")
-    ]
-    end_us = session.finished_us or to_us
-    pressures = list(pressures)
-    return measure(
-        streams,
-        _due(entries),
-        session.started_us,
-        max(end_us, session.started_us),
-        expected=tuple(dict.fromkeys(expected)),
-        off=_off(entries, to_us),
-        attempts=len(pressures),
-        failed=sum(bool(one.failure) for one in pressures),
-    )
-
-
-def _due(entries: Iterable[Entry]) -> list[Due]:
-    known = {one.name for one in fields(Due)}
-    last: dict[str, Due] = {}
-    for entry in entries:
-        if entry.kind == "due":
-            facts = {key: value for key, value in entry.body.items() if key in known}
-            due = Due(**facts)
-            last[due.what] = due
-    return list(last.values())

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitals.channels import CHANNELS
 from vitals.export import times
 from vitals.export.coverage import Coverage
-from vitals.model import Channel, Flag, Quality, Session, Waveform
+from vitals.model import Channel, Dose, Flag, Quality, Session, Waveform
 from vitals.store.rows import QUALITIES, SessionRecord
 
 INVALID = QUALITIES.index(Quality.INVALID)
@@ -102,7 +103,7 @@ class Pressure:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the audit trail: an alarm's change, an act, a mark, a score, a link, …
+    """A row of the audit trail: an alarm's change, an act, a mark, a score, a link.
 
     Attributes:
         n: its place in the chain.
@@ -152,6 +153,19 @@ class Device:
 
     id: str
     channels: tuple[str, ...]
+
+
+def channel_of(key: str) -> Channel:
+    """What is known of a channel; one of another version of this program has its key only."""
+    endless = float("inf")
+    return CHANNELS.get(key) or Channel(key, key, "1", 3, -endless, endless, None, None, None)
+
+
+def doses(session: Session) -> tuple[Dose, ...]:
+    """All that was given; of an older record the dose's time is all that is known."""
+    if session.doses or session.dose_us is None:
+        return session.doses
+    return (Dose(1, "dose", session.dose_us, session.dose_us, ""),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     part = ""
     try:
         with _explained(path):
-            handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+            handle, part = tempfile.mkstemp(
+                dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+            )
             with os.fdopen(handle, "wb") as file:
                 yield file
                 file.flush()

@@ -33,12 +33,12 @@ from vitals.export.session_data import (
     WaveTrack,
 )
 from vitals.export.target import Tell
+from vitals.export.timeline import timeline
 from vitals.model import US, Quality
 
 _WAVE, _NUMBER, _TEXT = 1, 2, 5
 _F32, _F64 = 1, 2
 _WHITE = 0xFFFFFFFF
-_TOLD = frozenset({"alarm", "mark", "symptom", "score", "session_change", "note", "dose"})
 
 
 def write(data: SessionData, file: IO[bytes], tell: Tell) -> None:
@@ -46,7 +46,7 @@ def write(data: SessionData, file: IO[bytes], tell: Tell) -> None:
     # No time of writing and no name in the gzip header: the same session gives the same bytes.
     with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as out:
         out.write(_header(data))
-        devices = {track.device for track in (*data.numerics, *data.waves)}
+        devices = {track.device for track in data.numerics} | {t.device for t in data.waves}
         numbers = {device: n for n, device in enumerate(sorted(devices), 1)}
         for device, n in numbers.items():
             name = _str(device or "hand")
@@ -129,8 +129,11 @@ class _Tracks:
     def events(self, data: SessionData) -> Iterator[bytes]:
         yield self._track(_TEXT, 0, "EVENT")
         said = [(data.session.started_us, line) for line in _head(data)]
-        said += [(one.at_us, pressure_text(one)) for one in data.pressures if one.failure or one.manual]
-        said += [(e.at_us, f"{e.kind}: {e.text}") for e in data.entries if e.kind in _TOLD]
+        said += [
+            (one.at_us, pressure_text(one)) for one in data.pressures if one.failure or one.manual
+        ]
+        said += [(one.at_us, one.words) for one in timeline(data.entries)]
+        said += [(e.at_us, f"alarm: {e.text}") for e in data.entries if e.kind == "alarm"]
         for at_us, text in sorted(said, key=lambda one: one[0]):
             yield self._words(at_us, text)
 

@@ -38,6 +38,8 @@ class Flag(StrEnum):
     LOW_BATTERY = "low_battery"
     DEVICE_ALARM = "device_alarm"
     MANUAL = "manual"
+    CLAIMED = "claimed"
+    """Of a device in no room; a person has said whose it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def gate_now(room: Room, now_us: int) -> tuple[GateState, list[str]]:
     session, evidence = open_session(room), room.desk.course.evidence
     to_us = now_us if session.dose_us is None else session.dose_us
     readings = evidence.readings(to_us)
-    return gate_state(session, readings, evidence.spo2_at(to_us), room.care)
+    return gate_state(session, readings, evidence.recent_spo2(to_us), room.care)
 
 
 def _gate(room: Room, now_us: int, command: Command) -> list[Output]:

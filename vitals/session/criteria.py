@@ -121,9 +121,10 @@ def _near(reading: Reading, session: Session, c: Criterion) -> bool:
 
 
 def _saturation(c: Criterion, _: Session, evidence: Evidence, __: Care, now_us: int) -> Line:
-    if evidence.spo2 is None:
+    newest = evidence.spo2(now_us)
+    if newest is None:
         return Line(c.id, c.label, False, True, "no SpO2")
-    at_us, value = evidence.spo2
+    at_us, value = newest
     since_us = evidence.spo2_since(c.id, now_us)
     words = f"{value:.0f} %, {_age(now_us - at_us, c)}"
     numbers = {"spo2": value, "at_us": at_us}

@@ -38,6 +38,22 @@ def _reading(room: Room, now_us: int, command: Command) -> list[Output]:
     return [event, *room.desk.entered(now_us, entered, command.actor.name)]
 
 
+def _claim_reading(room: Room, now_us: int, command: Command) -> list[Output]:
+    """The station adds the reading's own facts to the command, so that it can be replayed."""
+    session = open_session(room)
+    device = text(command, "device", needed="that reading is no longer waiting")
+    at_us = command.args.get("at_us")
+    if type(at_us) is not int or at_us < session.started_us:
+        raise Refused("it was taken before this session began")
+    values = {c: _value(c, command.args[c]) for c in BY_HAND if command.args.get(c) is not None}
+    claimed = frozenset({Flag.CLAIMED})
+    taken = [Numeric(device, c, at_us, value, flags=claimed) for c, value in values.items()]
+    words = f"{_pressure(values)}, by {device}"
+    body: dict[str, Any] = {**values, "at_us": at_us, "device": device, "text": words}
+    event = Event(at_us, "reading", body, command.actor.name)
+    return [event, *room.desk.entered(now_us, taken, "")]
+
+
 def _value(channel: str, value: object) -> float:
     label = CHANNELS[channel].label
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -61,12 +77,17 @@ def _consistent(values: dict[str, float]) -> None:
 
 
 def _words(values: dict[str, float]) -> str:
-    sys, dia = values.get("nibp_sys"), values.get("nibp_dia")
-    parts = []
-    if sys is not None:
-        parts.append(f"BP {sys:g}/{dia:g}" if dia is not None else f"BP {sys:g} systolic")
+    pressure = _pressure(values)
+    parts = [pressure] if pressure else []
     parts += [f"{CHANNELS[c].label} {values[c]:g}" for c in ("spo2", "pr", "rr") if c in values]
     return ", ".join(parts) + ", entered by hand"
+
+
+def _pressure(values: dict[str, float]) -> str:
+    sys, dia = values.get("nibp_sys"), values.get("nibp_dia")
+    if sys is None:
+        return ""
+    return f"BP {sys:g}/{dia:g}" if dia is not None else f"BP {sys:g} systolic"
 
 
 def _not_obtained(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -119,6 +140,7 @@ def _call_nurse(room: Room, now_us: int, command: Command) -> list[Output]:
 
 ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "reading": _reading,
+    "claim_reading": _claim_reading,
     "not_obtained": _not_obtained,
     "hold_cuff": _hold_cuff,
     "call_nurse": _call_nurse,

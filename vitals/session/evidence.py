@@ -6,7 +6,8 @@ from the next than it may be old. That follows from the values alone, however se
 
 from __future__ import annotations
 
-from bisect import insort
+from array import array
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -76,11 +77,7 @@ def within(value: float, criterion: Criterion) -> bool:
 
 
 class Evidence:
-    """Collects in one session what is good; what is questionable proves nothing.
-
-    Attributes:
-        spo2: (at_us, value) of the newest SpO2, None before the first.
-    """
+    """Collects in one session what is good; what is questionable proves nothing."""
 
     def __init__(self, criteria: Sequence[Criterion]) -> None:
         self._readings: dict[tuple[int, str], dict[str, float]] = {}
@@ -90,8 +87,7 @@ class Evidence:
             for c in criteria
             if c.kind == "spo2"
         }
-        self._minutes: dict[int, tuple[int, float]] = {}
-        self.spo2: tuple[int, float] | None = None
+        self._spo2_us, self._spo2 = array("q"), array("d")
 
     def add(self, numeric: Numeric) -> None:
         """A value that counts, from a device or a person."""
@@ -106,10 +102,9 @@ class Evidence:
         elif numeric.channel == "spo2":
             for criterion, span in self._spans.values():
                 span.take(at_us, within(value, criterion))
-            self.spo2 = max(self.spo2 or (at_us, value), (at_us, value))
-            minute = at_us // _MINUTE_US
-            known = self._minutes.get(minute, (at_us, value))
-            self._minutes[minute] = max(known, (at_us, value))
+            place = bisect_right(self._spo2_us, at_us)
+            self._spo2_us.insert(place, at_us)
+            self._spo2.insert(place, value)
 
     def readings(self, to_us: int | None = None) -> list[Reading]:
         """All blood pressures up to a time, in order."""
@@ -119,11 +114,14 @@ class Evidence:
         ]
         return [reading for reading in found if to_us is None or reading.at_us <= to_us]
 
-    def spo2_at(self, at_us: int) -> float | None:
-        """The SpO2 at a time, to the minute where that is past; None if nobody knows it."""
-        minutes = range(at_us // _MINUTE_US, (at_us - RECENT_US) // _MINUTE_US - 1, -1)
-        known = (self._minutes[minute] for minute in minutes if minute in self._minutes)
-        found = next((sample for sample in known if sample[0] <= at_us), None)
+    def spo2(self, at_us: int) -> tuple[int, float] | None:
+        """(at_us, value) of the newest SpO2 at a time, None before the first."""
+        place = bisect_right(self._spo2_us, at_us)
+        return (self._spo2_us[place - 1], self._spo2[place - 1]) if place else None
+
+    def recent_spo2(self, at_us: int) -> float | None:
+        """The SpO2 at a time, None if the newest one is too old to say anything."""
+        found = self.spo2(at_us)
         return None if found is None or at_us - found[0] > RECENT_US else found[1]
 
     def spo2_since(self, criterion: str, now_us: int) -> int | None:

@@ -31,8 +31,9 @@ def _score(room: Room, now_us: int, command: Command) -> list[Output]:
     actor = command.actor.name
     words = _words(scale, value)
     known = session.scores.get(name, {"all": []})
-    every = sorted([*known["all"], [at_us, value]])[-KEPT:]
-    newest = every[-1] == [at_us, value]
+    entered = [at_us, value]
+    every = sorted([*known["all"], entered], key=lambda one: one[0])[-KEPT:]
+    newest = every[-1] is entered
     score = {"value": value, "at_us": at_us, "by": actor, "text": words} if newest else known
     body = {"scale": name, "value": value, "text": words, **({"items": items} if items else {})}
     changed = replace(session, scores={**session.scores, name: {**score, "all": every}})

@@ -5,9 +5,12 @@ Nothing of it is recorded by itself, and the fold does not need it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vitals.alarms.limits import in_force
+from vitals.model import Priority, Session
 from vitals.session.arrival import GateState, concerns, gate_now
 from vitals.session.criteria import Line, criteria, earliest_us, met_us
 from vitals.session.owed import Owed, owed
@@ -27,6 +30,18 @@ class CareView:
     met_us: int | None
     owed: tuple[Owed, ...]
     earliest_us: int | None
+    limits: tuple[LimitNow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitNow:
+    """A limit that holds now; see `vitals.wire.LimitMsg`."""
+
+    channel: str
+    side: str
+    priority: str
+    limit: float
+    why: str
 
 
 def care_view(room: Room, now_us: int) -> CareView | None:
@@ -46,4 +61,16 @@ def care_view(room: Room, now_us: int) -> CareView | None:
         met_us(lines),
         tuple(owes),
         earliest_us(session, care),
+        tuple(_limits(room, session, now_us)),
     )
+
+
+def _limits(room: Room, session: Session, now_us: int) -> Iterator[LimitNow]:
+    context = room.desk.context(session)
+    for rule in room.rules.values():
+        for index, level in enumerate(rule.levels):
+            if rule.side == "technical" or level.priority is Priority.INFO:
+                continue
+            now = in_force(rule, index, context, now_us)
+            if now is not None:
+                yield LimitNow(rule.channel, rule.side, level.priority.value, now.limit, now.why)

@@ -184,12 +184,13 @@ class Reader:
     def inputs(self, uuid: str, *, by_hand: bool = False) -> list[tuple[int, Numeric]]:
         """(station's counter, value) of every numeric that a device gave, as it came.
 
-        What a person has entered is no input but the effect of a command: `by_hand` reads that.
+        What a person has entered or claimed is no input but the effect of a command: `by_hand`
+        reads that.
         """
         found = self._select(
             "SELECT seq, device, key, at_us, value, quality, flags, device_at_us FROM numeric"
             " JOIN channel USING (channel_id) JOIN session USING (session_id)"
-            " WHERE uuid = ? AND (device = '') = ? ORDER BY seq",
+            " WHERE uuid = ? AND (device = '' OR flags LIKE '%claimed%') = ? ORDER BY seq",
             (uuid, by_hand),
         )
         return [

@@ -1,0 +1,262 @@
+"""`vitals user`: the accounts. Changes are in force at once, also while the pages are served."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dashboard.accounts import Accounts, Person
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+_ROLES = click.Choice(["nurse", "therapist", "clinician", "prescriber", "admin"])
+
+
+@click.group()
+def user() -> None:
+    """Accounts: add, list, change, disable people.
+
+    As soon as there is one, everybody has to sign in to the pages.
+    """
+
+
+def of_accounts(command: _Command) -> _Command:
+    """Adds the options that say whose accounts they are."""
+    for option in (
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            help="The accounts of the record this config names.",
+        ),
+        click.option(
+            "--store", type=click.Path(path_type=Path), help="The record [default: vitals.db]."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+_stdin = click.option("--stdin", "piped", is_flag=True, help="Read it from the standard input.")
+
+
+@user.command()
+@click.argument("name_to_type", metavar="USER")
+@click.option("--role", type=_ROLES, required=True, help="What the person may do.")
+@click.option("--name", default="", help="As it stands in the record [default: USER].")
+@click.option("--room", "rooms", multiple=True, help="A room that may be seen [default: all].")
+@_stdin
+@of_accounts
+def add(
+    name_to_type: str,
+    role: str,
+    name: str,
+    rooms: tuple[str, ...],
+    piped: bool,
+    store: Path | None,
+    config: Path | None,
+) -> None:
+    """Add somebody, with a password that is asked for."""
+    from dashboard.passwords import check_password, hashed
+
+    _check_rooms(rooms, config)
+    password = _secret("Password", piped)
+    check_password(password, name_to_type, name)
+    added = _accounts(store, config, create=True).add(
+        name_to_type,
+        name=name,
+        role=role,
+        rooms=rooms,
+        password=hashed(password),
+        now_us=_now_us(),
+        by=getpass.getuser(),
+    )
+    click.echo(f"{added.user} ({added.name}, {added.role}) can sign in; accounts are in force")
+
+
+@user.command()
+@click.argument("name_to_type", metavar="USER")
+@_stdin
+@of_accounts
+def passwd(name_to_type: str, piped: bool, store: Path | None, config: Path | None) -> None:
+    """Set a new password; the person is signed out everywhere."""
+    from dashboard.passwords import check_password, hashed
+
+    accounts = _accounts(store, config)
+    person = accounts.person(name_to_type)
+    password = _secret(f"New password of {person.name}", piped)
+    check_password(password, person.user, person.name)
+    accounts.set_password(person, hashed(password), _now_us(), getpass.getuser())
+    click.echo(f"{person.user}: new password, signed out everywhere")
+
+
+@user.command()
+@click.argument("name_to_type", metavar="USER")
+@click.option("--remove", is_flag=True, help="Take the PIN away.")
+@_stdin
+@of_accounts
+def pin(
+    name_to_type: str, remove: bool, piped: bool, store: Path | None, config: Path | None
+) -> None:
+    """Set the PIN (4 to 8 digits) for taking over a screen quickly."""
+    from dashboard.passwords import check_pin, hashed
+
+    accounts = _accounts(store, config)
+    person = accounts.person(name_to_type)
+    if remove:
+        accounts.set_pin(person, None, _now_us(), getpass.getuser())
+        click.echo(f"{person.user}: has no PIN any more")
+        return
+    typed = _secret(f"New PIN of {person.name}", piped)
+    check_pin(typed)
+    accounts.set_pin(person, hashed(typed), _now_us(), getpass.getuser())
+    click.echo(f"{person.user}: new PIN")
+
+
+@user.command()
+@click.argument("name_to_type", metavar="USER")
+@click.option("--role", type=_ROLES, help="What the person may do.")
+@click.option("--name", help="As it stands in the record from now on.")
+@click.option("--room", "rooms", multiple=True, help="A room that may be seen, and no other.")
+@click.option("--all-rooms", is_flag=True, help="All rooms may be seen.")
+@of_accounts
+def change(
+    name_to_type: str,
+    role: str | None,
+    name: str | None,
+    rooms: tuple[str, ...],
+    all_rooms: bool,
+    store: Path | None,
+    config: Path | None,
+) -> None:
+    """Change role, name or rooms; open pages of the person are connected anew."""
+    if rooms and all_rooms:
+        raise click.UsageError("--room and --all-rooms say different things; give one of them")
+    if not (role or name or rooms or all_rooms):
+        raise click.UsageError("say what is to be changed: --role, --name, --room or --all-rooms")
+    _check_rooms(rooms, config)
+    accounts = _accounts(store, config)
+    changed = accounts.change(
+        accounts.person(name_to_type),
+        name=name,
+        role=role,
+        rooms=rooms if rooms else [] if all_rooms else None,
+        now_us=_now_us(),
+        by=getpass.getuser(),
+    )
+    click.echo(f"{changed.user}: {changed.name}, {changed.role}, {_room_words(changed)}")
+
+
+@user.command()
+@click.argument("name_to_type", metavar="USER")
+@of_accounts
+def disable(name_to_type: str, store: Path | None, config: Path | None) -> None:
+    """Sign somebody out everywhere and let nobody sign in with the account."""
+    _set_disabled(name_to_type, True, store, config)
+
+
+@user.command()
+@click.argument("name_to_type", metavar="USER")
+@of_accounts
+def enable(name_to_type: str, store: Path | None, config: Path | None) -> None:
+    """Let somebody sign in again."""
+    _set_disabled(name_to_type, False, store, config)
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@of_accounts
+def list_people(as_json: bool, store: Path | None, config: Path | None) -> None:
+    """Show all accounts."""
+    from vitals.cli_commands import print_json, table
+
+    people = _accounts(store, config).people()
+    if as_json:
+        print_json([_facts(person) for person in people])
+        return
+    head = ("USER", "NAME", "ROLE", "ROOMS", "PIN", "LAST LOGIN", "STATE")
+    table(
+        head,
+        [
+            (
+                person.user,
+                person.name,
+                person.role,
+                _room_words(person),
+                "yes" if person.has_pin else "-",
+                _time(person.login_us),
+                "disabled" if person.disabled else "enabled",
+            )
+            for person in people
+        ],
+    )
+
+
+def _accounts(store: Path | None, config: Path | None, *, create: bool = False) -> Accounts:
+    from dashboard.accounts import Accounts
+    from vitals.cli_commands import record_path
+    from vitals.people_file import path_of
+
+    return Accounts(path_of(record_path(store, config)), create=create)
+
+
+def _set_disabled(name: str, disabled: bool, store: Path | None, config: Path | None) -> None:
+    accounts = _accounts(store, config)
+    person = accounts.person(name)
+    accounts.set_disabled(person, disabled, _now_us(), getpass.getuser())
+    click.echo(f"{person.user}: {'disabled, signed out everywhere' if disabled else 'enabled'}")
+
+
+def _secret(what: str, piped: bool) -> str:
+    """From the terminal without showing it, twice; or one line of the standard input."""
+    if piped:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on; give it with --stdin")
+    return str(click.prompt(what, hide_input=True, confirmation_prompt=True))
+
+
+def _check_rooms(rooms: tuple[str, ...], config: Path | None) -> None:
+    """Where the config says which rooms there are, another one is a slip of the pen."""
+    if config is None:
+        return
+    from vitals.config import load
+
+    known = [room.id for room in load(config).room]
+    for room in rooms:
+        if room not in known:
+            raise click.BadParameter(f"there is no room {room!r}; known are {', '.join(known)}")
+
+
+def _room_words(person: Person) -> str:
+    return "all rooms" if person.rooms is None else ", ".join(sorted(person.rooms))
+
+
+def _facts(person: Person) -> dict[str, Any]:
+    return {
+        "user": person.user,
+        "name": person.name,
+        "role": person.role,
+        "rooms": None if person.rooms is None else sorted(person.rooms),
+        "pin": person.has_pin,
+        "disabled": person.disabled,
+        "created_us": person.created_us,
+        "login_us": person.login_us,
+    }
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _time(at_us: int | None) -> str:
+    if at_us is None:
+        return "never"
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
