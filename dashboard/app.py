@@ -40,12 +40,7 @@ _INDEX = """<!DOCTYPE html>
 </body>
 </html>"""
 
-_NAVIGATION = (
-    ("All rooms", "/"),
-    ("Hand-over", "/handover"),
-    ("Review", "/review"),
-    ("Devices", "/devices"),
-)
+_NAVIGATION = (("All rooms", "/"), ("Review", "/review"), ("Devices", "/devices"))
 
 
 NOT_OURS = ("websocket", "dash_version_url")

@@ -233,6 +233,7 @@ class Live:
             clock=self._clock.reading(boottime_ns()),
             mode=station.mode if station else "real",
             care=station.care if station else msgspec.Raw(b"null"),
+            escalation=station.escalation if station else [],
         )
 
     async def _receive(self, ws: WebSocket, page: OpenPage, tasks: asyncio.TaskGroup) -> None:

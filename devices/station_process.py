@@ -68,6 +68,7 @@ async def serve(
             station.watch.on_audience,
             station.watch.on_gone,
             care.text,
+            [(step.after_s, step.to) for step in config.escalation],
         ):
             log.info("station %s: %d rooms", config.station.id, len(config.room))
             await station.run()

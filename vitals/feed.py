@@ -15,7 +15,7 @@ import hmac
 import logging
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,8 +69,9 @@ class FeedServer:
         on_audience: OnAudience | None = None,
         on_gone: OnGone | None = None,
         care: str = "null",
+        escalation: Sequence[tuple[float, str]] = (),
     ) -> None:
-        """`care`: `vitals.session.care.Care.text`, for the pages."""
+        """`care`: `vitals.session.care.Care.text`; `escalation`: see `wire.Hello`."""
         self.epoch = secrets.token_hex(4)
         self.port = 0
         self._hub = hub
@@ -83,6 +84,7 @@ class FeedServer:
         self._on_audience = on_audience
         self._on_gone = on_gone
         self._care = msgspec.Raw(care.encode())
+        self._escalation = list(escalation)
         self._token = secrets.token_urlsafe(32)
         self._server: Server | None = None
         self._readers: set[ServerConnection] = set()
@@ -207,6 +209,7 @@ class FeedServer:
             clock=wire.ClockMsg(now_us=self._clock.now_us(), speed=speed),
             mode=self._mode,
             care=self._care,
+            escalation=self._escalation,
         )
 
     async def _receive(self, ws: ServerConnection, box: Mailbox) -> None:

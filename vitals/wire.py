@@ -31,6 +31,7 @@ class Hello(_Message, tag="hello", kw_only=True):
     """First message down. `build` changes when the page's own files change: it reloads then.
 
     `care`: what the clinic asks, marks, scores and prints (`vitals.session.care`), null = unknown.
+    `escalation`: [seconds, whom] of each step of a high alarm that nobody acknowledges.
     """
 
     v: int
@@ -40,6 +41,7 @@ class Hello(_Message, tag="hello", kw_only=True):
     clock: ClockMsg
     mode: str = "real"
     care: msgspec.Raw = msgspec.Raw(b"null")
+    escalation: list[tuple[float, str]] = []
 
 
 class NumericMsg(_Message, tag="numeric", kw_only=True):

@@ -32,6 +32,14 @@ window.kv = { views: {} };
     }
   };
 
+  /** Names a button for those who cannot see it. What stands on it is part of the name, for those
+      who speak to their computer. */
+  kv.name = function (button, words) {
+    const seen = button.textContent.replace(/[▾▴↓]/g, "").trim();
+    const said = words.toLowerCase().includes(seen.toLowerCase()) ? words : words + " (" + seen + ")";
+    kv.attr(button, "aria-label", said);
+  };
+
   kv.show = function (node, visible) {
     if (node.hidden === visible) node.hidden = !visible;
   };

@@ -17,7 +17,23 @@
     return judged.state === "fresh" && !alarm.channel.startsWith("nibp_") ? null : ageS;
   }
 
+  /** "second recipient in 0:22": who is told next when nobody acknowledges; after the last step, who
+      was. "" for what goes no further. */
+  function escalation(alarm, nowUs) {
+    const steps = (kv.model.hello && kv.model.hello.escalation) || [];
+    if (alarm.priority !== "high" || alarm.acked_by || !alarmWords.calls(alarm)) return "";
+    const told = alarm.escalated ? steps[alarm.escalated - 1] : null;
+    const next = alarm.condition === "active" && alarm.raised_us ? steps[alarm.escalated] : null;
+    if (next && nowUs !== null) {
+      const left = (alarm.raised_us - nowUs) / kv.US + next[0];
+      return next[1] + (left > 0 ? " in " + kv.words.clock(left + 0.999) : " now");
+    }
+    return told ? "told: " + told[1] : "";
+  }
+
   const alarmWords = (kv.alarmWords = {
+    escalation,
+
     /** Shape, mark and word. What does not call has a shape of its own. */
     level(alarm, room) {
       if (alarm.silent) {
@@ -44,6 +60,7 @@
       words.push(clock(since(alarm.onset_us, nowUs)));
       if (alarm.acked_by) words.push((brief ? "✓ " : "acknowledged by ") + alarm.acked_by);
       else if (alarm.escalated) words.push((brief ? "step " : "escalated, step ") + alarm.escalated);
+      words.push(escalation(alarm, nowUs));
       if (alarm.signal === "paused") words.push("audio paused " + clock(until(alarm.signal_until_us, nowUs)));
       if (alarm.signal === "off") words.push("audio off");
       if (alarm.rule_state !== "enabled") words.push("rule " + alarm.rule_state);

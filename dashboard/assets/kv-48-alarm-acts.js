@@ -20,7 +20,7 @@
       (place === "ward" ? room.label + ": " : "") + (alarm.text || kv.alarmWords.name(alarm));
 
     function updateAcknowledge(alarm, room) {
-      kv.attr(acknowledge.button, "aria-label", "Acknowledge " + said(alarm, room));
+      kv.name(acknowledge.button, "Acknowledge " + said(alarm, room));
       kv.show(acknowledge.button, !alarm.acked_by);
     }
     if (place === "tile") {
@@ -64,8 +64,8 @@
         const left = known ? " (" + kv.words.clock((alarm.signal_until_us - nowUs) / kv.US + 0.999) + ")" : "";
         kv.text(resume.button, "Sound again" + left);
       }
-      kv.attr(pause.button, "aria-label", "Pause the sound of " + name);
-      kv.attr(off.button, "aria-label", "Switch off the rule of " + name);
+      kv.name(pause.button, "Pause the sound of " + name);
+      kv.name(off.button, "Switch off the rule of " + name);
       kv.either(resume, pause, paused);
       kv.show(pause.button, !paused && alarm.sounding);
       kv.either(off, on, alarm.rule_state === "enabled");

@@ -47,7 +47,7 @@
       kv.show(toggle, all.length + off.length > 0);
       kv.text(toggle, words(all.length, off.length, all.length - seen.length));
       const whole = all.length + (all.length === 1 ? " alarm" : " alarms");
-      kv.attr(toggle, "aria-label", open ? "Close the list of alarms" : "Open the list: " + whole);
+      kv.name(toggle, open ? "Close the list of alarms" : "Open the list: " + whole);
       kv.attr(node, "data-count", all.length);
     }
 

@@ -93,7 +93,10 @@
       saving = true;
       const ok = await save(value);
       saving = false;
-      if (ok) sessionStorage.removeItem(key());
+      if (input.value.trim() !== text) return document.activeElement === input || commit(); // more was written
+      if (!ok) return;
+      sessionStorage.removeItem(key());
+      input.value = words(value);
     }
     input.addEventListener("input", () => sessionStorage.setItem(key(), input.value));
     input.addEventListener("change", commit);

@@ -9,6 +9,7 @@
     const phase = kv.el("span", { class: "room-phase" });
     const next = kv.el("span", { class: "room-next" });
     const away = kv.el("span", { class: "room-off" });
+    const unrecorded = kv.el("span", { class: "room-unrecorded", role: "status", hidden: true });
     const relative = kv.el("span", { class: "room-relative", hidden: true }, "relative limits OFF");
     const noSession = kv.el("p", { class: "room-nosession" }, "NO SESSION – not recorded, no alarms");
     const vitals = ["spo2", "pulse", "nibp"].map((kind) => kv.vital(kind));
@@ -40,7 +41,7 @@
       tab("emergency", "Emergency", emergency.node, { shown: (session) => Boolean(session) && session.phase === "EMERGENCY" }),
       tab("checkin", "Check-in", checkin.node, { shown: asked, badge: () => (checkin.open() ? String(checkin.open()) : "✓") }),
       tab("scores", "Scores", scores.node, { shown: asked }),
-      tab("discharge", "Discharge", discharge.node, { shown: asked, badge: () => owedBadge() }),
+      tab("discharge", "Discharge", discharge.node, { shown: Boolean, badge: () => owedBadge() }),
     ]);
     const missing = kv.el("p", { class: "empty", hidden: true });
     const panel = (title, className, ...children) =>
@@ -50,7 +51,7 @@
     const node = kv.el(
       "div",
       { class: "room", "data-room": roomId },
-      kv.el("header", { class: "room-head" }, heading, dose, phase, facts, away, relative, next, noSession),
+      kv.el("header", { class: "room-head" }, heading, dose, phase, facts, away, unrecorded, relative, next, noSession),
       kv.el(
         "div",
         { class: "room-vitals" },
@@ -114,6 +115,8 @@
       kv.text(phase, session ? kv.words.phase(session.phase) : "");
       kv.text(away, kv.words.off(session, nowUs) + (session && session.off_reason ? " · " + session.off_reason : ""));
       kv.show(away, Boolean(session) && session.off_since_us !== null);
+      kv.text(unrecorded, kv.words.unrecorded(session));
+      kv.show(unrecorded, unrecorded.textContent !== "");
       // without a frozen baseline nothing is judged by how far it has moved
       kv.show(relative, Boolean(session) && session.dose_us !== null && !("nibp_sys" in session.baseline));
       const due = kv.nextDue(room, nowUs);

@@ -61,7 +61,7 @@
         kv.text(at, kv.words.time(mark.at_us));
         if (!id || mark.kind !== "mark" || correct) return;
         correct = acting.opener("Correct time…", "correct_mark", { key: id });
-        kv.attr(correct, "aria-label", "Correct the time of " + kv.words.mark(mark));
+        kv.name(correct, "Correct the time of " + kv.words.mark(mark));
         node.append(correct);
       },
     };

@@ -40,7 +40,7 @@
         kv.attr(node, "data-state", device.state === "streaming" ? "done" : "overdue");
         kv.text(own, kv.ownAlarmWords(device, session));
         kv.attr(own, "data-confirmed", confirmed(device, session) ? "yes" : "no");
-        kv.attr(confirm.button, "aria-label", "The own alarm of " + title + " is on: confirm");
+        kv.name(confirm.button, "The own alarm of " + title + " is on: confirm");
         kv.show(confirm.button, Boolean(session) && !by(device, session) && device.own_alarm !== "no");
       },
     };

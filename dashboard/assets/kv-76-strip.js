@@ -61,23 +61,22 @@
     };
   }
 
-  /** From a room's page to its hand-over card and to the screen inside the room. */
-  kv.roomWays = function () {
+  /** To the hand-over cards; from a room's page to its own card and to the screen inside the room. */
+  function ways() {
     const hand = kv.el("a", { class: "strip-way", onclick: kv.follow }, "Hand-over");
     const quiet = kv.el("a", { class: "strip-way", onclick: kv.follow }, "Quiet view");
-    const node = kv.el("nav", { class: "strip-ways", "aria-label": "This room" }, hand, quiet);
+    const node = kv.el("nav", { class: "strip-ways", "aria-label": "Other views" }, hand, quiet);
     return {
       node,
       update() {
         const view = document.querySelector('[data-view="room"]');
-        kv.show(node, Boolean(view));
-        if (!view) return;
-        const path = "/room/" + encodeURIComponent(view.dataset.argument);
+        const path = view ? "/room/" + encodeURIComponent(view.dataset.argument) : "";
+        kv.show(quiet, Boolean(view));
         kv.attr(hand, "href", path + "/handover");
         kv.attr(quiet, "href", path + "/quiet");
       },
     };
-  };
+  }
 
   /** @returns {node, update()} */
   kv.strip = function () {
@@ -85,8 +84,10 @@
     const calm = kv.el("p", { class: "strip-calm" });
     const toggle = kv.el("button", { type: "button", class: "strip-toggle", "aria-expanded": "false" });
     const list = kv.el("ul", { class: "strip-list", hidden: true });
-    const ways = kv.roomWays();
-    const node = kv.el("section", { class: "strip", "aria-label": "Due next" }, calm, line, toggle, ways.node, list);
+    const cards = kv.el("a", { class: "strip-way", href: "/handover", onclick: kv.follow }, "Hand-over of all rooms");
+    const all = kv.el("li", { class: "strip-entry" }, cards);
+    const other = ways();
+    const node = kv.el("section", { class: "strip", "aria-label": "Due next" }, calm, line, toggle, other.node, list);
     const cells = kv.keyed(cell);
     const entries = kv.keyed(entry);
     let open = false;
@@ -110,14 +111,14 @@
       kv.attr(toggle, "data-waiting", !open && waiting ? "yes" : null);
       const more = over.length + (over.length === 1 ? " more room" : " more rooms");
       const words = over.length ? "Due next: " + more + (waiting ? ", " + waiting + " due" : "") : "All that comes";
-      kv.attr(toggle, "aria-label", open ? "Close the list of what is due" : words);
+      kv.name(toggle, open ? "Close the list of what is due" : words);
     }
 
     function update() {
       const here = SHOWN_ON.includes(document.body.dataset.page) && Boolean(kv.model.version);
       kv.show(node, here);
       if (!here) return;
-      ways.update();
+      other.update();
       const nowUs = kv.link.live() ? kv.clock.nowUs() : null;
       const next = kv.nextOfAll(nowUs);
       const shown = cells(next.map((each) => each.room.id));
@@ -131,7 +132,7 @@
         const rooms = [...kv.model.rooms.values()].filter((room) => room.session);
         const listed = entries(rooms.map((room) => room.id));
         listed.forEach((each, i) => each.update(rooms[i], nowUs));
-        kv.arrange(list, listed.map((each) => each.node));
+        kv.arrange(list, [...listed.map((each) => each.node), all]);
       }
       const order = next.map((each) => each.room.id + each.state).join() + node.clientWidth + open;
       if (order === laid && performance.now() - laidMs < 900) return;

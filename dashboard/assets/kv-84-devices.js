@@ -96,7 +96,7 @@
     const head = kv.el("tr", {}, ...COLUMNS.map((name) => kv.el("th", { scope: "col" }, name)));
     const empty = kv.el("p", { class: "empty" });
     const table = kv.el("table", { class: "devices" }, kv.el("thead", {}, head), body);
-    const scroll = kv.el("div", { class: "scroll" }, table);
+    const scroll = kv.el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "devices" }, table);
     const choice = kv.el("select", { onchange: () => update() });
     const filter = kv.el("label", { class: "device-filter" }, "Room ", choice);
     const watch = watchBox();

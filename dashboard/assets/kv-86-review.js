@@ -18,7 +18,7 @@
     const head = kv.el("tr", {}, ...columns.map((name) => kv.el("th", { scope: "col" }, name)));
     const body = rows.map((cells) => kv.el("tr", {}, ...cells.map((cell) => kv.el("td", {}, cell))));
     const parts = [kv.el("thead", {}, head), kv.el("tbody", {}, ...body)];
-    return kv.el("div", { class: "scroll" }, kv.el("table", {}, ...parts));
+    return kv.el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "table" }, kv.el("table", {}, ...parts));
   }
 
   const minute = (us, session) => kv.words.moment(us, session.utc_offset_s).slice(0, 16);

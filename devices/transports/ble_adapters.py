@@ -6,6 +6,7 @@ same. Other systems have one adapter only, and no name for it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Sequence
@@ -129,8 +130,10 @@ async def _asked(*calls: tuple[str, str, str, tuple[str, ...]]) -> list[Sequence
 
     bus = MessageBus(bus_type=BusType.SYSTEM, auth=get_dbus_authenticator())
     answers: list[Sequence[Any]] = []
+    linked = False
     try:
         await bus.connect()
+        linked = True
         for path, interface, method, texts in calls:
             reply = await bus.call(
                 Message(BLUEZ, path, interface, method, signature="s" * len(texts), body=[*texts])
@@ -139,6 +142,9 @@ async def _asked(*calls: tuple[str, str, str, tuple[str, ...]]) -> list[Sequence
             answers.append(reply.body)
     finally:
         bus.disconnect()  # also after a connect that failed: it has opened a socket
+        if linked:
+            with contextlib.suppress(Exception):  # how the bus ended does not matter any more
+                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
     return answers
 
 

@@ -183,6 +183,8 @@ class BleLink:
             try:
                 await self._call("subscribe", client.start_notify, characteristic, told)
             except TransportError as error:
+                if self.settings.on_sight and self._paces:
+                    break  # it has told its reading and left, before everything was asked for
                 if uuid == first or self._ended.done():
                     raise
                 log.warning("%s: nothing will come from %s: %s", self.address, uuid, error)

@@ -19,11 +19,11 @@ from vitals.clock import Clock
 from vitals.model import Link, Notice, Numeric
 
 QUICK = Limits(
-    look_s=0.4, sight_s=0.1, connect_s=1.0, pair_s=2.0, call_s=0.5, close_s=0.5,
+    look_s=0.4, sight_s=0.1, connect_s=2.0, pair_s=3.0, call_s=1.5, close_s=0.5,
     stream_gap_s=0.3, stream_s=0.5, idle_s=1.0, linger_s=0.1,
 )  # fmt: skip
 """Limits of the transport that make a test quick; the order between them is that of the real."""
-QUIET_S = 0.7
+QUIET_S = 1.0
 BACK_OFF_S = (0.02, 0.1)
 BEAT_S = 0.05
 """Real seconds between two packets of a device whose patient lives a second meanwhile."""

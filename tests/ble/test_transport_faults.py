@@ -437,6 +437,28 @@ def test_a_cuff_is_read_before_it_may_tell_its_readings(world: World) -> None:
     on(world, main)
 
 
+def test_a_cuff_that_leaves_before_everything_was_asked_for_is_no_fault(world: World) -> None:
+    async def main(air: Air) -> None:
+        reading, battery = CUFF.notify[0], BATTERY
+
+        def leaves() -> None:
+            (client,) = world.clients
+            if reading in client.told:
+                client.told[reading](bytearray(b"reading"))
+                client.drop()
+                raise BleakError("Not connected")
+
+        world.wrong["start_notify"] = leaves
+        link = await air.connect(replace(CUFF, notify=(reading, battery)))
+        assert [chunk.data for chunk in air.chunks] == [b"reading"]
+        why = await link.lost()
+        assert isinstance(why, Awaited)
+        assert not why.fault
+        await link.close()
+
+    on(world, main)
+
+
 def test_what_the_device_does_not_have_is_neither_subscribed_to_nor_read(world: World) -> None:
     async def main(air: Air) -> None:
         del world.characteristics[BATTERY]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.dashboard import ward
+from tests.dashboard import live_clinic, ward
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
@@ -106,3 +106,18 @@ def two(tmp_path: Path) -> Iterator[Any]:
     rooms = [ward.room(n, session=ward.session(f"room-{n}", now_us)) for n in (1, 2)]
     with ward.ward(tmp_path, rooms) as pair:
         yield pair
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """(clinic, web): the real station and web of two rooms, shared by a file of tests."""
+    with live_clinic.live_clinic(tmp_path_factory.mktemp("clinic")) as pair:
+        yield pair
+
+
+@pytest.fixture
+def clinic(live: Any) -> Any:
+    """The same, with nobody in its rooms."""
+    station, web = live
+    station.empty()
+    return station, web

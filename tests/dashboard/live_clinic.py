@@ -105,6 +105,33 @@ class LiveClinic:
         result = self.act(kind, room, **more)
         assert result.ok, result.error
 
+    def empty(self) -> None:
+        """Closes what is open and forgets what was asked, as a new day begins."""
+        for room in self.vitals:
+            session = self.room(room).session
+            if session is not None and session.id:
+                self.done("close_session", room, reason="the next test")
+            self.pressures[room], self.vitals[room] = (124, 78), (97, 72)
+        self.commands.clear()
+
+    def arrive(self, route: str = "iv", room: str = "room-1") -> None:
+        """A session is open, with two pressures before the dose."""
+        self.done("open_session", room, subject_ref="KV-0417", route=route)
+        self.pressure(124, 78, room)
+        self.skip(5.5)
+        self.pressure(126, 80, room)
+
+    def dosed(self, minutes: float = 0, route: str = "iv", room: str = "room-1") -> None:
+        """A session whose dose was given some minutes ago."""
+        self.arrive(route, room)
+        self.done("dose", room, drug="Ketamine", mg=35.0)
+        self.skip(minutes)
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """Arguments of what pages have sent of a kind, each once, without what they had seen."""
+        sent = {each.id: each.args for each in self.commands if each.kind == kind}
+        return [{k: v for k, v in args.items() if k != "seen"} for args in sent.values()]
+
     def pressure(self, sys: float, dia: float, room: str = "room-1") -> None:
         """The cuff of a room has measured."""
         self.pressures[room] = (sys, dia)
@@ -124,9 +151,6 @@ class LiveClinic:
         while left > 0:  # in pieces: the station's loop must not be late
             self.call(lambda: pass_on(min(left, STEPS)))
             left -= STEPS
-
-    def since(self, seq: int) -> list[wire.CommandMsg]:
-        return self.commands[seq:]
 
     @property
     def kinds(self) -> list[str]:

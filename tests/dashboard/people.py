@@ -99,6 +99,7 @@ class Browser:
         self.flags: dict[str, str] = {}
         self._web = web
         self._sockets = contextlib.ExitStack()
+        self._used = 0.0
         self._source = source
         place = urlsplit(web.address)
         self._line = http.client.HTTPConnection(
@@ -130,6 +131,9 @@ class Browser:
         if form is not None:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         named = {name: value for name, value in sent.items() if value is not None}
+        if time.monotonic() - self._used > 2.0:
+            self._line.close()  # the server has ended it by now, or is about to
+        self._used = time.monotonic()
         self._line.request(method, path, urlencode(form) if form is not None else None, named)
         answer = Answer(self._line.getresponse())
         for line in answer.headers.get_all("set-cookie", []):
@@ -153,8 +157,10 @@ class Browser:
     def live(self, **more: Any) -> Live:
         headers = {"Cookie": "; ".join(f"{n}={v}" for n, v in self.cookies.items())}
         url = self.origin.replace("http", "ws") + "/live"
-        wanted = {"origin": self.origin, "proxy": None, "additional_headers": headers, **more}
-        return Live(self._sockets.enter_context(connect(url, **wanted)))
+        wanted = {"origin": self.origin, "additional_headers": headers, **more}
+        return Live(
+            self._sockets.enter_context(connect(url, proxy=None, ping_interval=None, **wanted))
+        )
 
     def close(self) -> None:
         self._sockets.close()

@@ -114,7 +114,7 @@ def test_a_note_and_a_close_ask_for_their_words(two: Any, open_page: OpenPage) -
     eventually(page, lambda: len(station.commands) == 2)
     assert [(c.kind, c.args) for c in station.commands] == [
         ("mark", {"text": "eyes closed, calm"}),
-        ("close_session", {"reason": "finished"}),
+        ("close_session", {"reason": "finished", "seen": 0}),
     ]
 
 

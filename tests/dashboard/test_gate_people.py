@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from dashboard.server import Access
-from tests.dashboard import people, ward
+from tests.dashboard import people, recorded, ward
 from tests.dashboard.people import Browser
 
 
@@ -249,3 +249,22 @@ def test_without_accounts_the_page_is_told_so_and_may_act(tmp_path: Path) -> Non
         assert live.cut_after_s() < 1.5
         assert browser.get("/api/v1/state").status == 401
         browser.close()
+
+
+# --- the record --------------------------------------------------------------------------------
+
+
+def test_review_knows_no_session_of_a_room_that_one_may_not_see(tmp_path: Path) -> None:
+    recorded.write(tmp_path / "ward.db")  # a session in room 1
+    people.add(tmp_path / "ward.db", "rita", "clinician", ["room-2"])
+    with people.clinic(tmp_path) as (_, web):
+        for user, sees in (("theo", True), ("rita", False), ("ann", True)):
+            browser = Browser(web)
+            browser.sign_in(user)
+            listed = browser.get("/api/v1/sessions").json["sessions"]
+            assert [each["id"] for each in listed] == [recorded.UUID] * sees
+            for path in (recorded.UUID, f"{recorded.UUID}/figure"):
+                answer = browser.get(f"/api/v1/sessions/{path}")
+                assert answer.status == (200 if sees else 404)
+                assert ("KV-0417" in answer.text or "spo2" in answer.text.lower()) == sees
+            browser.close()

@@ -25,6 +25,7 @@ from vitals.hub import Hub
 from vitals.model import US
 
 DEADLINE_S = 20.0
+ESCALATION = [(30.0, "all pages"), (60.0, "second recipient"), (120.0, "prescriber")]
 OXIMETER, CUFF = "oximeter", "cuff"
 
 
@@ -195,6 +196,7 @@ class Station:
                 self._on_command,
                 lambda web, armed, pages: self.audience.heard(web, armed, pages, time.monotonic()),
                 self.audience.gone,
+                escalation=ESCALATION,
             )
             async with feed:
                 self._up.set()

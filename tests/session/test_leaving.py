@@ -159,6 +159,18 @@ def test_saturation_is_met_while_the_newest_is_high_and_young_enough() -> None:
     assert line(world, "spo2", 1099 + 5 * MIN).words == "94 %, 5 min ago"
 
 
+def test_a_low_saturation_that_is_entered_late_breaks_the_row() -> None:
+    world = dosed()
+    for second in (1000, 1300, 1600):
+        world.vitals([second], spo2=97)
+    world.act("reading", spo2=97, at_us=T0_US + 1200 * US)
+    assert since_s(world, "spo2") == 1000
+    world.act("reading", spo2=90, at_us=T0_US + 1400 * US)
+    assert since_s(world, "spo2") == 1600
+    world.act("reading", spo2=90, at_us=T0_US + 1100 * US)
+    assert since_s(world, "spo2") == 1600  # it was broken later already
+
+
 def test_scores_are_met_between_their_numbers_while_young_enough() -> None:
     world = dosed()
     assert line(world, "sedation").words == "not scored"
@@ -423,6 +435,13 @@ def test_closing_tells_what_is_owed_and_refuses_nothing() -> None:
     assert owed["signature"] == "Discharge not signed"
     assert owed["nibp-discharge"] == "BP before discharge: not taken, and no reason given"
     assert world.room.session is None
+
+
+def test_closing_early_tells_of_what_was_still_to_come() -> None:
+    world = dosed("iv")
+    assert not {"infusion-end", "nibp+40", "signature"} & dict(view(world).owed).keys()
+    assert world.act("close_session", reason="goes home").ok
+    assert {"infusion-end", "nibp+40", "signature"} <= dict(closing(world)["owed"]).keys()
 
 
 def test_an_unseen_high_alarm_still_needs_a_reason_to_close() -> None:

@@ -22,6 +22,7 @@ from vitals.model import (
     US,
     AlarmChange,
     Due,
+    Event,
     Link,
     Notice,
     Numeric,
@@ -285,13 +286,18 @@ def test_a_visit_with_restarts_folds_to_the_same_gate_signature_and_closing(
     words = [120.0, "check in", ("spo2", 97.0), ("pr", 70.0), "restart", "go", 165.0, "given",
              "restart", "mark corrected", ("spo2", 95.0), 120.0, "check", "alert", "clear",
              "walks", "escort", "restart", "set aside", "sign", "restart", "finished"]  # fmt: skip
-    asyncio.run(live(tmp_path, computer, [(word, 6.0, 1, 0.0) for word in words], 6))
+    asyncio.run(live(tmp_path, computer, [(word, 30.0, 1, 0.0) for word in words], 6))
     reader = Reader(tmp_path / "vitals.db")
     session = recorded(reader, reader.sessions()[0].session.id)
     changes = [o for o in session.outputs() if isinstance(o, SessionChange)]
     assert [plain(change) for change in changes] == [
         kept(row) for row in session.rows if row.kind == "session_change"
     ]
+    marks = [o for o in session.outputs() if isinstance(o, Event) and o.kind == "mark"]
+    assert [(mark.at_us, mark.body) for mark in marks] == [
+        (row.at_us, row.body) for row in session.rows if row.kind == "mark"
+    ]
+    assert len(marks) == 2
     by_cause = {change.cause: change for change in changes}
     assert by_cause["gate"].session.gate["state"] == "clear"
     met = {line["id"]: line["met"] for line in by_cause["signed"].body["criteria"]}
