@@ -23,10 +23,11 @@ from vitals.model import (
     Output,
     SessionChange,
 )
-from vitals.record import CHANGES, MARKS, Record, change_words
+from vitals.record import Record
 from vitals.room import Room
 from vitals.session.moving import MOVED_OUT
 from vitals.session.view import care_view
+from vitals.time_line import CHANGES, MARKS, change_words
 
 _PLACED = ("opened", "resumed", "moved")
 """Session changes with which a room begins or goes on: it is described beside them."""

@@ -7,7 +7,7 @@ state that a restarted station resumes from.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
@@ -16,23 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from vitals import messages, wire
+from vitals import wire
 from vitals.channels import NIBP
 from vitals.clock import Clock, boot_id
 from vitals.errors import StoreError
+from vitals.folded import Folded
 from vitals.model import (
     Alarm,
     AlarmChange,
     Bind,
     Command,
-    Dose,
     Due,
     Event,
     Flag,
     Link,
     Notice,
     Numeric,
-    Priority,
     Quality,
     Session,
     SessionChange,
@@ -43,23 +42,12 @@ from vitals.model import (
 from vitals.room_setup import device_json
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.evidence import kept
-from vitals.session.moving import MOVED_OUT, goes_along
 from vitals.store.reader import Reader
-from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, StoredAudit
+from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow
 from vitals.store.writer import Writer
+from vitals.time_line import marks
 
 TRENDS = ("hr", "pr", "spo2", "nibp_sys", "nibp_dia", "nibp_map", "pi", "rr")
-MARKS = (
-    "mark", "symptom", "score", "reading", "not_obtained", "skipped", "call", "adverse_event",
-)  # fmt: skip
-"""Kinds of events that are points of the time line."""
-CHANGES = (
-    "dose", "part", "booster", "dose corrected", "infusion end", "phase", "resumed", "moved",
-    "off monitor", "on monitor", "finished", "limit", "cuff off", "cuff on", "gate", "signed",
-)  # fmt: skip
-"""Session changes that are."""
-DOSED = ("dose", "dose corrected")
-"""Session changes that set the time of the first dose."""
 _COLUMNS = (
     "id", "room", "subject_ref", "route", "started_us", "ended_us", "mode", "phase", "dose_us",
     "resumed",
@@ -351,57 +339,6 @@ def _alarm_body(alarm: Alarm) -> dict[str, Any]:
     return {**asdict(alarm), "priority": alarm.priority.value}
 
 
-@dataclass(slots=True)
-class Folded:
-    """What the audit rows of a session say of its present state, row by row."""
-
-    session: Session
-    alarms: dict[str, Alarm] = field(default_factory=dict)
-    due: dict[str, Due] = field(default_factory=dict)
-    gaps: list[tuple[int, int]] = field(default_factory=list)
-    _leaving: dict[str, Alarm] = field(default_factory=dict)
-    marks: dict[str, Event] = field(default_factory=dict)
-
-    def take(self, row: StoredAudit) -> None:
-        """The next row, in order."""
-        if row.kind == "alarm":
-            alarm = alarm_of(row.body["after"])
-            self.alarms[alarm.rule] = alarm
-        elif row.kind == "due":
-            self.due[row.body["what"]] = Due(**{**row.body, "room": self.session.room})
-        elif row.kind == "mark" and "id" in row.body:
-            event = Event(row.at_us, row.kind, row.body, row.actor)
-            self.marks[row.body["id"]] = event
-        elif row.kind == "session_change":
-            if row.body["cause"] == MOVED_OUT:  # where it leaves, its alarms end; it keeps them
-                self._leaving = dict(self.alarms)
-            elif row.body["cause"] == "moved":
-                self._move(row.room)
-            state = dict(row.body.get("state", {}))
-            if "limits" in state:
-                state["limits"] = {key: tuple(own) for key, own in state["limits"].items()}
-            if "doses" in state:
-                state["doses"] = tuple(Dose(**dose) for dose in state["doses"])
-            self.session = replace(self.session, phase=row.body["phase"], **state)
-            if row.body["cause"] in DOSED:
-                dose_us = row.body.get("dose_us", row.at_us)
-                self.session = replace(self.session, dose_us=dose_us)
-            if "gap" in row.body:
-                self.gaps.append((row.body["gap"][0], row.body["gap"][1]))
-
-    def _move(self, room: str) -> None:
-        """The session goes on in another room."""
-        self.session = replace(self.session, room=room)
-        gone_along = (alarm for rule, alarm in self._leaving.items() if goes_along(rule))
-        self.alarms = {alarm.rule: replace(alarm, room=room) for alarm in gone_along}
-        self.due = {what: replace(due, room=room) for what, due in self.due.items()}
-
-
-def alarm_of(body: Mapping[str, Any]) -> Alarm:
-    """An alarm from its audit row."""
-    return Alarm(**{**body, "priority": Priority(body["priority"])})
-
-
 def _open_session(reader: Reader, session: Session) -> OpenSession:
     rows = reader.audit(session.id)
     first = next((row.room for row in rows if row.kind == "session_change"), session.room)
@@ -435,7 +372,7 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
         tuple(folded.alarms.values()),
         tuple(folded.due.values()),
         folded.gaps,
-        _marks(rows, session),
+        marks(rows, session),
         trends,
         readings,
         measured(reader, folded.session),
@@ -454,42 +391,6 @@ def measured(reader: Reader, session: Session, to_us: int | None = None) -> tupl
             at_us, value = int(series.at_us[i]), float(series.value[i])
             found.append(Numeric(series.device[i], channel, at_us, value, quality))
     return tuple(numeric for numeric in found if kept(numeric, session.dose_us))
-
-
-def _marks(rows: Iterable[StoredAudit], session: Session) -> list[wire.MarkMsg]:
-    """The time line; of what was corrected the last word."""
-    found: dict[str, wire.MarkMsg] = {}
-    for row in rows:
-        mark = _mark(row, session)
-        if mark is not None:
-            found[mark.id or f"#{row.n}"] = mark
-    return list(found.values())
-
-
-def _mark(row: StoredAudit, session: Session) -> wire.MarkMsg | None:
-    """A point of the time line."""
-    if row.kind in MARKS:
-        text = str(row.body.get("text", ""))
-        return messages.mark(session.room, row.at_us, row.kind, text, row.actor, row.body)
-    if row.kind == "session_change" and row.body["cause"] in CHANGES:
-        kind = row.body["cause"]
-        text = change_words(kind, row.body["phase"], row.body)
-    else:
-        return None
-    return messages.mark(session.room, row.at_us, kind, text, row.actor)
-
-
-def change_words(cause: str, phase: str, body: Mapping[str, Any]) -> str:
-    """What the time line says of a session change beside its kind."""
-    if cause == "phase":
-        return phase
-    if cause == "gate":
-        order = f"order of {body['order_by']}" if body.get("order_by") else ""
-        return ", ".join(filter(None, (body.get("decision", ""), body.get("reason", ""), order)))
-    if cause == "limit":
-        limit = "as in the profile" if body.get("limit") is None else f"{body['limit']:g}"
-        return f"{body.get('rule', '')}: {limit}"
-    return str(body.get("reason") or body.get("text", ""))
 
 
 __all__ = ["OpenSession", "Record", "StoreError"]

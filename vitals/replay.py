@@ -14,6 +14,7 @@ from pathlib import Path
 from vitals.alarms.profile import Profile, parse
 from vitals.channels import NIBP
 from vitals.errors import StoreError
+from vitals.folded import Folded
 from vitals.model import (
     Actor,
     AlarmChange,
@@ -32,7 +33,6 @@ from vitals.model import (
     Tick,
     Unbind,
 )
-from vitals.record import Folded
 from vitals.room import Room
 from vitals.room_setup import RoomSetup, device_of
 from vitals.session import care

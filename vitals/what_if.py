@@ -14,8 +14,8 @@ from statistics import median
 from vitals.alarms.profile import Profile
 from vitals.alarms.told import NO_SESSION, Told, told
 from vitals.errors import ConfigError, StoreError
+from vitals.folded import Folded, alarm_of
 from vitals.model import US, Alarm, AlarmChange, Result
-from vitals.record import Folded, alarm_of
 from vitals.replay import Recorded, recorded
 from vitals.store.reader import Reader
 

@@ -36,7 +36,8 @@ window.kv = { views: {} };
       who speak to their computer. */
   kv.name = function (button, words) {
     const seen = button.textContent.replace(/[▾▴↓]/g, "").trim();
-    const said = words.toLowerCase().includes(seen.toLowerCase()) ? words : words + " (" + seen + ")";
+    const whole = (text) => " " + text.toLowerCase() + " ";
+    const said = whole(words).includes(whole(seen)) ? words : words + " – " + seen;
     kv.attr(button, "aria-label", said);
   };
 

@@ -36,7 +36,7 @@
     const hidden = kv.el("button", { type: "button", class: "hidden-rooms", hidden: true });
     const none = kv.el("p", { class: "empty" });
     const scroll = kv.el("div", { class: "ward-rooms" }, grid, hidden, none);
-    container.append(ward.node, scroll);
+    container.append(kv.el("h1", { class: "unseen" }, "All rooms"), ward.node, scroll);
     const tiles = kv.keyed((id) => kv.tile(id));
     let shown = [];
     let order = [];

@@ -55,13 +55,14 @@
     const word = kv.el("p", { class: "quiet-word" });
     const text = kv.el("p", { class: "quiet-text" });
     const steady = kv.el("div", { class: "quiet-steady", role: "status" }, kv.icon("high"), word, text);
+    const heading = kv.el("h1", { class: "unseen" }, "Quiet view");
     const shown = numbers();
     const ask = kv.el("button", { type: "button", class: "quiet-ask", "aria-controls": "quiet-numbers" });
     const called = kv.el("p", { class: "quiet-called", role: "status" });
     const call = kv.commandButton("Call nurse", () => ({ kind: "call_nurse", room: roomId, args: {} }), "quiet-call");
     const staff = kv.el("a", { class: "quiet-staff", href: "/room/" + encodeURIComponent(roomId), onclick: kv.follow });
     const acts = kv.el("div", { class: "quiet-acts" }, called, call.node, ask, staff);
-    const node = kv.el("div", { class: "quiet-room", "data-room": roomId }, steady, shown.node, acts);
+    const node = kv.el("div", { class: "quiet-room", "data-room": roomId }, heading, steady, shown.node, acts);
     container.append(node);
     kv.sound.enable(false);
     // a screen that calls for help is never locked with the others

@@ -70,6 +70,9 @@ def test_ticks_and_what_is_set_aside_lead_to_the_signature_and_the_end(
     page.locator(".discharge").get_by_role("button", name="Close session…").click()
     expect(form).to_contain_text("The record will say what it still owes")
     form.get_by_role("button", name="Close session").click()
+    expect(form).to_contain_text("NO SOUND: arm the sound on a page is not acknowledged")
+    form.get_by_label("Reason").fill("seen")
+    form.get_by_role("button", name="Close session").click()
     expect(page.locator(".room-nosession")).to_be_visible()
 
 

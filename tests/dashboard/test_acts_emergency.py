@@ -25,9 +25,9 @@ def test_one_tap_on_the_room_page_and_the_page_is_the_emergencys(
     expect(page.locator(".emergency-card")).to_contain_text("your clinic's own emergency protocol")
     page.get_by_role("button", name="Help called").click()
     expect(page.locator(".emergency-line")).to_contain_text("Help called")
-    page.get_by_role("button", name="Cuff off").click()
-    expect(page.get_by_role("button", name="Cuff on")).to_be_visible()
-    page.get_by_role("button", name="Cuff on").click()
+    page.get_by_role("button", name="Cuff off", exact=True).click()
+    expect(page.get_by_role("button", name="Cuff on", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Cuff on", exact=True).click()
     eventually(page, lambda: not station.session().cuff_off)
     for channel in ("spo2", "pr", "nibp_sys"):
         number = page.locator(f'.vital [data-channel="{channel}"]')

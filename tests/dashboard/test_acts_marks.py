@@ -129,7 +129,7 @@ def test_a_cuff_is_held_with_two_taps_and_what_is_due_can_be_not_obtained(
     assert station.told("hold_cuff") == [{"reason": "Deep in the experience"}]
     station.quiet = True
     try:
-        station.clock.ahead_us += 9.5 * 60 * US
+        station.clock.ahead_us += 570 * US
         due = page.locator('[data-due="nibp+10"]')
         due.get_by_role("button", name="not obtained").click()
         page.get_by_role("dialog").get_by_role("button", name="Refused by the patient").click()

@@ -142,6 +142,7 @@ def test_a_failed_cuff_is_forgotten_when_a_person_has_measured() -> None:
         {"spo2": "97"},
         {"spo2": float("nan")},
         {"pr": 400},
+        {"pr": 10**400},
         {"rr": 1},
         {"spo2": 97, "at_us": T0_US - US},
         {"spo2": 97, "at_us": T0_US + 3600 * US},

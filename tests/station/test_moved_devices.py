@@ -14,8 +14,8 @@ from tests.station.clinic import Clinic
 from tests.station.test_replay import Computer, Life, by_rule, ids, of_change
 from tests.station.two_rooms import CONFIG, DEVICES
 from vitals import wire
+from vitals.folded import alarm_of
 from vitals.model import Link, Numeric, Quality
-from vitals.record import alarm_of
 from vitals.replay import recorded
 from vitals.store.reader import Reader
 

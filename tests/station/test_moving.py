@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.station.clinic import CONFIG, DEVICES, Clinic, running
 from vitals import wire
-from vitals.record import alarm_of
+from vitals.folded import alarm_of
 from vitals.replay import recorded
 from vitals.station_device import StationDevice
 from vitals.store.reader import Reader

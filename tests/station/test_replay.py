@@ -18,6 +18,7 @@ from tests.station.clinic import Clinic
 from vitals import wire
 from vitals.alarms.profile import parse
 from vitals.errors import StoreError
+from vitals.folded import alarm_of
 from vitals.model import (
     US,
     AlarmChange,
@@ -30,7 +31,7 @@ from vitals.model import (
     SessionChange,
     StoreState,
 )
-from vitals.record import _STATE, alarm_of
+from vitals.record import _STATE
 from vitals.replay import recorded
 from vitals.store.reader import Reader
 from vitals.store.rows import StoredAudit

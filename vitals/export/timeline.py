@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vitals.export.session_data import Entry
-from vitals.record import CHANGES, MARKS, change_words
+from vitals.time_line import CHANGES, MARKS, change_words
 
 
 @dataclass(frozen=True, slots=True)

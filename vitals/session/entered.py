@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -56,12 +55,12 @@ def _claim_reading(room: Room, now_us: int, command: Command) -> list[Output]:
 
 def _value(channel: str, value: object) -> float:
     label = CHANNELS[channel].label
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise Refused(f"{label} must be a number")
     if not plausible(channel, value):
         known = CHANNELS[channel]
         least, most = known.plausible_low, known.plausible_high
-        raise Refused(f"{label} {value:g} cannot be; it goes from {least:g} to {most:g}")
+        raise Refused(f"{label} {str(value)[:12]} cannot be; it goes from {least:g} to {most:g}")
     return float(value)
 
 
