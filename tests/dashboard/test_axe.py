@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard import recorded, ward
+from tests.dashboard import people, recorded, ward
 from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from vitals import wire
 
@@ -161,6 +161,22 @@ def test_no_phase_of_a_room_has_a_serious_barrier(
     for size in (WIDE, LAPTOP, PHONE):
         page.set_viewport_size({"width": size[0], "height": size[1]})
         assert violations(page, axe) == [], size
+
+
+def test_the_page_to_sign_in_has_no_serious_barrier(
+    tmp_path: Path, axe: str, browser: Browser
+) -> None:
+    with people.clinic(tmp_path) as (_, web):
+        context = browser.new_context()
+        try:
+            page = context.new_page()
+            page.goto(web.address + "/login")
+            expect(page.locator("form").first).to_be_visible()
+            for size in (WIDE, LAPTOP, PHONE):
+                page.set_viewport_size({"width": size[0], "height": size[1]})
+                assert violations(page, axe) == [], size
+        finally:
+            context.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/room/room-3"])
