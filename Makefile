@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test check bench fuzz soak browser clean
+.PHONY: demo test check bench bench-ble fuzz soak browser clean
 
 demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 8 --speed 10"
 	@$(BIN)/vitals demo $(ARGS)
@@ -20,6 +20,10 @@ check: $(VENV)/.test  ## only what needs no running program: style, types, impor
 
 bench: $(VENV)/.test browser  ## latency, CPU and memory under load, as a table
 	$(BIN)/python -m tests.bench.run $(ARGS)
+
+bench-ble: $(VENV)/.test browser  ## simulated Bluetooth: connecting, delivery, a hundred outages on each stack
+	$(BIN)/python -m tests.ble.measure
+	$(BIN)/python -m tests.bench.ble $(ARGS)
 
 fuzz: $(VENV)/.test  ## ten million random bytes through every driver, as a table
 	$(BIN)/python -m tests.bench.fuzz $(ARGS)
