@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
-from vitals import messages, wire
+from vitals import wire
 from vitals.answer import Answer, unfit
 from vitals.callout import CallOut
 from vitals.clock import Clock
@@ -133,11 +133,7 @@ class Commands:
         self._out.outputs(to, outputs, _session_id(to))
         self._hub.follow(room.id, to.id)
         self._out.show_reading(to)
-        for due in to.due:
-            self._hub.publish(messages.due(next(self._seq), due))
-        for alarm in to.alarms:
-            message = messages.alarm(next(self._seq), alarm, to.rules[alarm.rule])
-            self._hub.publish(message)
+        self._out.whole(to)
 
     def _web_event(self, message: wire.CommandMsg, reply: Reply) -> None:
         """What the web tells of itself is recorded, and is no input of any room."""

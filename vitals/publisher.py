@@ -122,6 +122,15 @@ class Publisher:
         self.gaps[to.id] = self.gaps.pop(room.id, [])
         self._readings[to.id] = self._readings.pop(room.id, {})
 
+    def whole(self, room: Room) -> None:
+        """All that a room owes, and all its alarms: it goes on with what others have left."""
+        for due in room.due:
+            self._hub.publish(messages.due(next(self._seq), due))
+        for alarm in room.alarms:
+            message = messages.alarm(next(self._seq), alarm, room.rules[alarm.rule])
+            self._hub.publish(message)
+            self._callout.restored(alarm)
+
     def show_reading(self, room: Room) -> None:
         """Puts the last blood pressure on the pages again."""
         for reading in self._readings.get(room.id, {}).values():

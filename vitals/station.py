@@ -22,7 +22,7 @@ from vitals.commands import Commands, Reply
 from vitals.config import Config
 from vitals.device_desk import DeviceDesk, sources
 from vitals.device_status import EVERY_S, DeviceStatuses
-from vitals.errors import CommandError, StoreError
+from vitals.errors import CommandError
 from vitals.freshness import slack_s
 from vitals.hub import Hub
 from vitals.model import (
@@ -40,8 +40,6 @@ from vitals.model import (
     Priority,
     Resume,
     Rule,
-    Session,
-    SessionChange,
     StoreState,
     Tick,
     Unbind,
@@ -50,6 +48,7 @@ from vitals.model import (
 from vitals.paging import Pager
 from vitals.publisher import Publisher
 from vitals.record import Record
+from vitals.resuming import Resuming
 from vitals.room import Room
 from vitals.session.care import Care
 from vitals.station_device import Keeper, MakeKeeper, StationDevice
@@ -136,6 +135,7 @@ class Station:
             self._rooms, self._keepers, self._desk, record, self._out, self._callout, hub, clock
         )
         self._commands.done = self._tell_care
+        self._resuming = Resuming(self._rooms, self._step, record, self._out, hub, profile.text)
         rooms = [self._room_message(room.id, room.name) for room in config.room]
         hub.configure([*rooms, *self._desk.spare()])
 
@@ -364,55 +364,11 @@ class Station:
     # --- restart ------------------------------------------------------------------------------
 
     def _resume(self) -> str:
-        """Sessions that were open go on, with the gap marked; why not, if nobody knows of them."""
-        try:
-            sessions = self._record.open_sessions()
-        except StoreError as error:
-            return str(error)
-        for found in sorted(sessions, key=lambda found: -found.session.started_us):
-            room = self._rooms.get(found.session.room)
-            if room is None:
-                log.error("session %s is of an unknown room", found.session.id)
-                continue
-            if room.session is not None:
-                self._supersede(found.session)
-                continue
-            now_us = self._clock.now_us()
-            self._out.gaps[room.id] = [*found.gaps, (found.last_us, now_us)]
-            resume = Resume(
-                now_us,
-                found.session,
-                found.alarms,
-                found.due,
-                found.measured,
-                tuple(found.readings),
-                marks=found.corrected,
-            )
-            self._step(room, resume, now_us)
-            for due in room.due:
-                self._hub.publish(messages.due(next(self._seq), due))
-            for alarm in room.alarms:
-                message = messages.alarm(next(self._seq), alarm, room.rules[alarm.rule])
-                self._hub.publish(message)
-                self._callout.restored(alarm)
-            for mark in found.marks:
-                self._out.mark(mark)
-            self._out.mark(messages.mark(room.id, now_us, "resumed", "", ""))
-            for channel, series in found.trends.items():
-                device = next((d for d in room.devices if d in series), "")
-                self._hub.trend(room.id, channel).load(series.get(device, ()))
-            for reading in found.readings:
-                self._out.show(room, next(self._seq), reading)
+        """Sessions that were open go on; why not, if nobody knows of them."""
+        why_not = self._resuming.run(self._clock.now_us())
+        for room in self._rooms.values():
             self._tell_care(room)
-        return ""
-
-    def _supersede(self, session: Session) -> None:
-        """A room has one session; an older one that was never closed ends here, and says so."""
-        log.error("session %s ends: a newer one is open in its room", session.id)
-        now_us = self._clock.now_us()
-        ended = replace(session, ended_us=now_us, phase="CLOSED")
-        change = SessionChange(now_us, ended, "superseded")
-        self._record.session(next(self._seq), change, self._profile.text)
+        return why_not
 
     async def _resume_later(self) -> None:
         # the record may come to be readable by any hand

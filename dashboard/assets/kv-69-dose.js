@@ -112,9 +112,10 @@
     const end = acting.opener("Infusion ended…", "infusion_end", { className: "primary" });
     const further = kv.el("div", { class: "further" }, end, part, booster);
     const ended = kv.el("p", { class: "quiet" });
+    const gate = kv.el("p", { class: "quiet" });
     const rows = kv.keyed((n) => row(acting, n));
     const items = kv.el("ul", { class: "given" });
-    const list = kv.el("div", {}, items, ended);
+    const list = kv.el("div", {}, items, ended, gate);
 
     function update() {
       const { session } = acting;
@@ -130,6 +131,7 @@
       const shown = rows(session.doses.map((dose) => String(dose.n)));
       shown.forEach((each, i) => each.update(session, session.doses[i]));
       kv.arrange(items, shown.map((each) => each.node));
+      kv.text(gate, session.gate.decision ? "Gate: " + kv.gateWords(session.gate) : "");
       kv.text(ended, session.infusion_end_us === null ? "" : "Infusion ended " + kv.words.time(session.infusion_end_us));
     }
     return { first, further, list, update };

@@ -43,14 +43,13 @@
     args: (values) => ({ decision: "hold", ...values }),
   });
 
-  /** "GO by Anna, 13:42 · on the order of Dr …: reason". */
-  function decided(gate) {
+  /** "GO by Anna, 13:42 · verbal order of …, read back: reason"; "" before the decision. */
+  kv.gateWords = function (gate) {
     if (!gate.decision) return "";
     const order = gate.order_by ? " · verbal order of " + gate.order_by + ", read back" : "";
     const reason = gate.reason ? ": " + gate.reason : "";
     return DECISIONS[gate.decision] + " by " + gate.by + ", " + kv.words.time(gate.at_us) + order + reason;
-  }
-  kv.gateWords = decided;
+  };
 
   /** @returns {node, update()} */
   kv.gate = function (acting) {
@@ -89,7 +88,7 @@
         concerns.replaceChildren(...known.concerns.map((label) => kv.el("li", {}, label)));
       }
       kv.show(concerns, known.concerns.length > 0);
-      kv.text(decision, decided(session.gate));
+      kv.text(decision, kv.gateWords(session.gate));
       kv.show(decision, Boolean(session.gate.decision));
       kv.show(go, known.state === "clear");
       kv.show(override, known.state !== "clear");

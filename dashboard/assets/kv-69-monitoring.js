@@ -4,7 +4,6 @@
 
   const REASONS = ["Toilet", "Repositioning", "Sensor change"];
   const BY_HAND = ["BASELINE", "GATE", "DOSING", "ONSET_PEAK", "DESCENT", "RECOVERY", "DISCHARGE_CHECK", "ABORTED"];
-  kv.PHASES_BY_HAND = BY_HAND;
 
   kv.sheetForms.off_monitor = (acting) => ({
     title: "Off the monitor?",
@@ -49,7 +48,6 @@
       kind: "move_session",
       label: "Move session",
       choices: free.map((room) => ["To " + room.label, { to: room.id }]),
-      done() {},
     };
   };
 

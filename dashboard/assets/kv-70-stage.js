@@ -16,10 +16,10 @@
   const turnOf = (session) => (session ? session.id + " " + tabOf(session) : "");
 
   /** @param tabs [{id, label, node, badge?(): text, shown?(session)}]
-      @returns {node, bar, chosen(), choose(id, byHand), update(session)} */
+      @returns {node, bar, chosen(), choose(id), update(session)} */
   kv.stage = function (tabs) {
     const bar = kv.el("div", { class: "tabs", role: "tablist", "aria-label": "What is shown below the numbers" });
-    const node = kv.el("div", { class: "stage-body" }, ...tabs.map((tab) => tab.node));
+    const node = kv.el("div", { class: "stage-body", tabindex: 0, role: "group", "aria-label": "Below the numbers" }, ...tabs.map((tab) => tab.node));
     let chosen = "trend";
     let turn = null; // what the session last called for
 
@@ -46,7 +46,6 @@
       chosen = id;
       draw();
       node.scrollTop = 0;
-      kv.emit("stage", id);
     }
     function draw() {
       for (const { tab, button } of buttons) {

@@ -89,7 +89,13 @@ class LiveClinic:
         return found
 
     def act(
-        self, kind: str, /, room: str = "room-1", name: str = "Anna", role: str = "nurse", **args: Any
+        self,
+        kind: str,
+        /,
+        room: str = "room-1",
+        name: str = "Anna",
+        role: str = "nurse",
+        **args: Any,
     ) -> wire.ResultMsg:
         """Somebody at another screen does something."""
         got: list[wire.ResultMsg] = []
@@ -188,7 +194,14 @@ class LiveClinic:
         self.hub = Hub()
         asked = care.load(self.own_care)
         self.station = Station(
-            self.config, load(), DEVICES, self._keeper, self.hub, record, self.clock, asked  # type: ignore[arg-type]
+            self.config,
+            load(),
+            DEVICES,
+            self._keeper,
+            self.hub,
+            record,
+            self.clock,
+            asked,  # type: ignore[arg-type]
         )
         feed = FeedServer(
             self.hub,

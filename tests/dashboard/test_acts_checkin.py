@@ -15,7 +15,9 @@ def answers(page: Page, item: str) -> Any:
     return page.locator(f'[data-checkin="{item}"]')
 
 
-def test_opening_a_session_goes_straight_into_the_check_in(clinic: Any, open_page: OpenPage) -> None:
+def test_opening_a_session_goes_straight_into_the_check_in(
+    clinic: Any, open_page: OpenPage
+) -> None:
     station, web = clinic
     page = at_room(open_page, web)
     page.get_by_label("Pseudonym").fill("KV-0417")

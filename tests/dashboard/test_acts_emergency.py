@@ -41,9 +41,7 @@ def test_one_tap_on_the_room_page_and_the_page_is_the_emergencys(
     expect(page.locator(".room-phase")).to_have_text("Descent")
     expect(page.locator(".room")).not_to_have_attribute("data-emergency", "yes")
     assert station.told("mark") == [{"text": "Help called"}]
-    assert station.told("end_emergency") == [
-        {"to": "DESCENT", "reason": "vasovagal, recovered"}
-    ]
+    assert station.told("end_emergency") == [{"to": "DESCENT", "reason": "vasovagal, recovered"}]
 
 
 @pytest.mark.parametrize("path", ["/", "/devices", "/review"])

@@ -110,7 +110,9 @@ def test_a_reading_by_hand_pays_what_is_due_and_is_marked_m(
         form.get_by_role("button", name="Save reading").click()
         done(page, "Reading: done")
         expect(page.locator('.vital [data-channel="nibp_sys"]')).to_have_text("134")
-        expect(page.locator('.vital [data-channel="nibp_sys"]')).to_have_attribute("data-manual", "M")
+        expect(page.locator('.vital [data-channel="nibp_sys"]')).to_have_attribute(
+            "data-manual", "M"
+        )
         expect(page.locator('.vital [data-channel="rr"]')).to_have_text("14")
         expect(page.locator('[data-due="nibp+5"]')).to_have_count(0)
     finally:
@@ -137,9 +139,7 @@ def test_a_cuff_is_held_with_two_taps_and_what_is_due_can_be_not_obtained(
         expect(due).to_have_count(0)
     finally:
         station.quiet = False
-    assert station.told("not_obtained") == [
-        {"what": "nibp+10", "reason": "Refused by the patient"}
-    ]
+    assert station.told("not_obtained") == [{"what": "nibp+10", "reason": "Refused by the patient"}]
 
 
 def test_a_score_is_one_tap_on_its_step_and_shows_its_age(clinic: Any, open_page: OpenPage) -> None:

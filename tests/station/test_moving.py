@@ -9,6 +9,7 @@ from tests.station.clinic import CONFIG, DEVICES, Clinic, running
 from vitals import wire
 from vitals.folded import alarm_of
 from vitals.replay import recorded
+from vitals.resuming import one_source
 from vitals.station_device import StationDevice
 from vitals.store.reader import Reader
 
@@ -155,3 +156,14 @@ def test_a_moved_session_replays_to_what_was_recorded(tmp_path: Path) -> None:
         assert sorted(folded, key=repr) == sorted(logged, key=repr)
 
     asyncio.run(main())
+
+
+def test_a_trend_after_a_restart_is_one_line_of_the_most_trusted_device() -> None:
+    second = 1_000_000
+    best = [(n * second, 97.0) for n in (1, 2, 6)]
+    other = [(n * second + 10, 80.0) for n in (2, 3)]
+    gone = [(n * second, 91.0) for n in (0, 1)]
+    line = one_source({"gone": gone, "other": other, "best": best}, ["best", "other"])
+    assert line == [
+        (0, 91.0), (second, 97.0), (2 * second, 97.0), (3 * second + 10, 80.0), (6 * second, 97.0),
+    ]  # fmt: skip
