@@ -35,7 +35,6 @@ from vitals.model import (
     Numeric,
     Output,
     Quality,
-    Result,
     Resume,
     Rule,
     Session,
@@ -45,14 +44,12 @@ from vitals.model import (
     Unbind,
 )
 from vitals.room_setup import ESCALATION_S, RoomDevice, RoomSetup
-from vitals.session import acts
-from vitals.session.act import Refused, unseen
+from vitals.session.answers import Answers
 from vitals.session.asking import Asking
 from vitals.session.care import Care
 from vitals.session.care import load as load_care
 from vitals.session.course import Course
 from vitals.session.due import EMERGENCY, OVERDUE_S, REPEAT, DueList
-from vitals.session.permissions import may
 
 _NOTHING_DUE = DueList()
 
@@ -100,7 +97,7 @@ class Room:
         self._looked = 0
         self._looked_us = 0
         self.restored = Restored()
-        self._results: dict[str, Result] = {}
+        self._answers = Answers()
         self.dirty = False
         self._lost_us: int | None = None
         self.desk = Desk(self)
@@ -141,7 +138,7 @@ class Room:
                 case Audience():
                     self._heard(now_us, body)
                 case Command():
-                    outputs += self._command(now_us, body)
+                    outputs += self._answers.do(self, now_us, body)
                 case Bind():
                     self.desk.bind(now_us, body.device)
                 case Unbind():
@@ -372,35 +369,6 @@ class Room:
             self._unheard_us = None
         elif self._unheard_us is None:
             self._unheard_us = now_us
-
-    # --- people ---------------------------------------------------------------------------
-
-    def _command(self, now_us: int, command: Command) -> list[Output]:
-        if command.id in self._results:
-            return [self._results[command.id]]
-        if not may(command.actor, command.kind):
-            return [self._refuse(command, f"a {command.actor.role} may not {command.kind}")]
-        if command.kind not in acts.ACTS:
-            return [self._refuse(command, f"this station cannot {command.kind}; upgrade it")]
-        session = self.session
-        if session is not None and command.kind in acts.CONFIRMED:
-            since = unseen(session, command, now_us)
-            if since:
-                return [self._refuse(command, since)]
-        try:
-            outputs = acts.ACTS[command.kind](self, now_us, command)
-        except Refused as refused:
-            return [self._refuse(command, str(refused))]
-        return [*outputs, self._remember(Result(command.id, ok=True))]
-
-    def _refuse(self, command: Command, sentence: str) -> Result:
-        return self._remember(Result(command.id, ok=False, error=sentence))
-
-    def _remember(self, result: Result) -> Result:
-        self._results[result.id] = result
-        if len(self._results) > 1000:
-            self._results.pop(next(iter(self._results)))
-        return result
 
     def arrange(self, now_us: int, devices: Iterable[RoomDevice]) -> None:
         """Other devices are here now. An alarm of one that has gone stays known, and ends."""
