@@ -81,17 +81,34 @@ class Desk:
     def dosed(self, dose: Dose, actor: str) -> list[Output]:
         """The first dose starts the clocks, at its mark perhaps later than it was given."""
         dose_us, marked_us = dose.at_us, dose.marked_us
-        session = replace(self.course.dosed(dose_us, marked_us), doses=(dose,))
+        anew = self.given_again(marked_us, self.course.dosed(dose_us, marked_us))
+        session = replace(anew, doses=(dose,), signed={})
         body = {"baseline": dict(session.baseline), "dose_us": dose_us}
         outputs = self.change(dose_us, session, "dose", actor, body, heard_us=marked_us)
-        return [*outputs, *self.course.owe_after_dose(dose_us, self._room.bed.cuff.readings_us)]
+        return [*outputs, *self.course.owe_after_dose(dose_us, self._readings_us())]
+
+    def given_again(self, now_us: int, session: Session) -> Session:
+        """What was said of the discharge was said of what had been given by then."""
+        if session.finished_us is not None:  # monitoring goes on
+            self._room.bed.await_from(now_us)
+        return replace(session, discharge={}, finished_us=None)
+
+    def boosted(self, now_us: int, dose: Dose) -> list[Output]:
+        """A booster owes its own readings, from when it was given or is now said to have been."""
+        self._room.asking.wanted = self._room.dirty = True
+        return list(self.course.boosted(dose.n, dose.at_us, now_us, self._readings_us()))
+
+    def _readings_us(self) -> list[int]:
+        """When blood pressures were taken; after a restart only good ones are known."""
+        good = (reading.at_us for reading in self.course.evidence.readings())
+        return sorted({*self._room.bed.cuff.readings_us, *good})
 
     def redosed(
         self, now_us: int, session: Session, dose_us: int, actor: str, body: Mapping[str, object]
     ) -> list[Output]:
         """The first dose was given at another time than marked."""
         self.course.session = session
-        moved, due = self.course.redosed(dose_us, now_us)
+        moved, due = self.course.redosed(dose_us, now_us, self._readings_us())
         more = {**body, "dose_us": dose_us}
         self._room.asking.wanted = self._room.dirty = True
         return [*self.change(now_us, moved, "dose corrected", actor, more), *due]
@@ -155,13 +172,13 @@ class Desk:
         for numeric in entered:
             counts = room.bed.enter(now_us, numeric)
             if numeric.channel == "nibp_sys":
-                outputs += room.pressure_taken(now_us, numeric, course)
+                outputs += room.pressure_taken(now_us, numeric, course, newest=counts)
             course.evidence.add(numeric)
             if course.session.dose_us is None:
                 course.baseline.add(numeric)
             if counts:
                 outputs += room.engine.sample(now_us, numeric, by=actor)
-            pressure = course.pressure(numeric)
+            pressure = course.pressure(numeric) if counts else None
             if pressure is not None:
                 outputs += room.repeat(course, *pressure)
         room.dirty = True

@@ -10,9 +10,6 @@ from vitals.model import Alarm, Dose, Due, Event, Priority, Session
 from vitals.session.moving import MOVED_OUT, goes_along
 from vitals.store.rows import StoredAudit
 
-DOSED = ("dose", "dose corrected")
-"""Session changes that set the time of the first dose."""
-
 
 @dataclass(slots=True)
 class Folded:
@@ -46,7 +43,7 @@ class Folded:
             if "doses" in state:
                 state["doses"] = tuple(Dose(**dose) for dose in state["doses"])
             self.session = replace(self.session, phase=row.body["phase"], **state)
-            if row.body["cause"] in DOSED:
+            if row.body["cause"] == "dose" or "dose_us" in row.body:
                 dose_us = row.body.get("dose_us", row.at_us)
                 self.session = replace(self.session, dose_us=dose_us)
             if "gap" in row.body:

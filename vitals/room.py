@@ -311,10 +311,12 @@ class Room:
             self._looked, self.dirty = bed.sources.version, True
         return outputs
 
-    def pressure_taken(self, now_us: int, numeric: Numeric, course: Course) -> list[Output]:
+    def pressure_taken(
+        self, now_us: int, numeric: Numeric, course: Course, *, newest: bool = True
+    ) -> list[Output]:
         """A valid blood pressure pays what is owed; in an emergency the next one is planned."""
-        paid = [*self.desk.arrived(now_us), *course.due.reading(numeric.at_us)]
-        if course.session.phase != "EMERGENCY":
+        paid = [*self.desk.arrived(now_us), *course.due.reading(numeric.at_us, newest=newest)]
+        if course.session.phase != "EMERGENCY" or not newest:
             return paid
         every_us = round(self.care.emergency.nibp_every_s * US)
         return [*paid, *course.emergency(max(now_us, numeric.at_us + every_us))]

@@ -184,7 +184,7 @@
   /** What is said of the band behind the blood pressure, at the foot of its panel. */
   function expectedWords(room) {
     const own = drawnLimits(room).some((limit) => limit.why) ? "* this patient's limit" : "";
-    const text = [kv.expected.words(room), own].filter(Boolean).join("   ");
+    const text = [kv.expected.words(room), own].filter(Boolean).join(" · ");
     return text ? [{ kind: "expected", text, x: 0.005, y: PANELS[2].domain[0] }] : [];
   }
 

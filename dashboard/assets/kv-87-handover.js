@@ -57,12 +57,17 @@
     });
   }
 
+  function alarmWords(alarm, room, nowUs, live) {
+    const level = kv.alarmWords.level(alarm, room).word;
+    const seen = alarm.acked_by ? "acknowledged by " + alarm.acked_by : "NOT acknowledged";
+    const message = level + ": " + kv.alarmWords.message(alarm, room, nowUs, live);
+    return words(message, alarm.condition === "latched" && "ended", seen);
+  }
+
   function alarms(room, nowUs, live) {
-    const rows = kv.model.alarms(room).map((alarm) =>
-      words(kv.alarmWords.level(alarm, room).word + ": " + kv.alarmWords.message(alarm, room, nowUs, live), alarm.condition === "latched" && "ended", alarm.acked_by ? "acknowledged by " + alarm.acked_by : "NOT acknowledged"),
-    );
-    const off = kv.model.rulesOff(room).map((alarm) => kv.alarmWords.name(alarm) + " " + kv.alarmWords.ruleOff(alarm, nowUs));
-    return [...rows, ...off];
+    const rows = kv.model.alarms(room).map((alarm) => alarmWords(alarm, room, nowUs, live));
+    const off = kv.model.rulesOff(room);
+    return [...rows, ...off.map((alarm) => kv.alarmWords.name(alarm) + " " + kv.alarmWords.ruleOff(alarm, nowUs))];
   }
 
   function away(room, nowUs) {
@@ -76,7 +81,8 @@
   }
 
   function adverse(room) {
-    return Object.values(room.session.adverse || {}).map((event) => words(event.what, event.severity, event.outcome, event.serious && "SERIOUS"));
+    const events = Object.values(room.session.adverse || {});
+    return events.map((event) => words(event.what, event.severity, event.outcome, event.serious && "SERIOUS"));
   }
 
   function lastAct(room, nowUs) {

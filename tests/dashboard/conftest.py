@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.dashboard import live_clinic, ward
 
@@ -24,6 +24,7 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=15_000)  # a busy computer is slow, and still right
 WIDE, LAPTOP, PHONE = (1920, 1080), (1280, 800), (390, 844)
 
 OpenPage = Callable[..., Page]

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ class LiveClinic:
 
         left = round(minutes * 60 / STEP_S)
         while left > 0:  # in pieces: the station's loop must not be late
-            self.call(lambda: pass_on(min(left, STEPS)))
+            self.call(partial(pass_on, min(left, STEPS)))
             left -= STEPS
 
     @property

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from dashboard.live import why_not
+from dashboard.who import Viewer
 from tests.dashboard import ward
 from tests.dashboard.conftest import LAPTOP, PHONE, OpenPage, eventually
 from tests.dashboard.test_alarm_pages import TONES
+from vitals import wire
+from vitals.hub import Hub
 
 # Every animation that any element has, and every digit that is to be seen.
 MOVING = "document.getAnimations().length"
@@ -142,3 +147,13 @@ def test_a_locked_screen_still_calls_the_nurse(pair: Any, quiet: Any) -> None:
     page.get_by_role("button", name="Call").click()
     eventually(page, lambda: len(station.told) > before)
     assert station.told[-1][0] == "call_nurse"
+
+
+def test_the_server_lets_a_locked_screen_call_the_nurse_and_nothing_else() -> None:
+    viewer = Viewer(name="Anna", locked=True)
+    asked = {"id": "c1", "room": "room-1", "name": "Anna"}
+    assert why_not(Hub(), viewer, wire.CommandMsg(kind="call_nurse", **asked)) is None
+    for kind in ("acknowledge", "dose", "mark"):
+        assert why_not(Hub(), viewer, wire.CommandMsg(kind=kind, **asked)) is not None
+    elsewhere = replace(viewer, rooms=frozenset({"room-2"}))
+    assert why_not(Hub(), elsewhere, wire.CommandMsg(kind="call_nurse", **asked)) is not None

@@ -6,6 +6,8 @@ the mean of the last 10 min, at least one minute of them.
 
 from __future__ import annotations
 
+from bisect import insort
+
 from vitals.model import US, Numeric, Quality
 
 APART_US = 300 * US
@@ -29,7 +31,8 @@ class Baseline:
         if value is None or numeric.quality is not Quality.GOOD:
             return
         if channel in READINGS:
-            self._readings.setdefault(channel, []).append((numeric.at_us, value))
+            readings = self._readings.setdefault(channel, [])
+            insort(readings, (numeric.at_us, value), key=lambda reading: reading[0])
         elif channel in STREAMS:
             minutes = self._minutes.setdefault(channel, {})
             minute = numeric.at_us // _MINUTE_US

@@ -25,6 +25,7 @@ MERGED_S = 300.0
 """A booster owes no reading so near to another one."""
 YOUNG_US = 900 * US
 """A reading that is older is taken again before discharge, whatever the route."""
+_OPEN = ("coming", "due", "overdue")
 HALF_US = 5 * US
 """A systolic or diastolic pressure that stays alone for so long is all there is."""
 
@@ -85,11 +86,16 @@ class Course:
         """What is owed from the dose on; readings since then, before its mark, count already."""
         changed = self.due.drop_open("nibp-baseline")
         changed += self.due.add(schedule.after_dose(self.session.room, self.route, dose_us))
-        for at_us in readings_us:
-            changed += self.due.reading(at_us) if at_us >= dose_us else []
-        return changed
+        return [*changed, *self._paid_since(dose_us, readings_us)]
 
-    def redosed(self, dose_us: int, now_us: int) -> tuple[Session, list[Due]]:
+    def _paid_since(self, from_us: int, readings_us: Iterable[int]) -> list[Due]:
+        """Readings that were taken before anybody knew that they were owed."""
+        since = [at_us for at_us in readings_us if at_us >= from_us]
+        return [due for at_us in since for due in self.due.reading(at_us, newest=False)]
+
+    def redosed(
+        self, dose_us: int, now_us: int, readings_us: Iterable[int]
+    ) -> tuple[Session, list[Due]]:
         """The first dose was given at another time than marked: its clocks move.
 
         What is done, missed or skipped stays; the baseline stays as it was frozen.
@@ -97,30 +103,43 @@ class Course:
         session = replace(self.session, dose_us=dose_us)
         ends = session.infusion_end_us
         planned = schedule.after_dose(session.room, self.route, dose_us, ends)
-        moved = self.due.move_open(planned)
+        moved = self.due.move_open(planned) + self._paid_since(dose_us, readings_us)
         by_time, next_us = schedule.phase(self.route, dose_us, now_us)
         if session.phase in BY_TIME:
             session, self.phase_end_us = replace(session, phase=by_time), next_us
         return session, [*moved, *self.due.advance(now_us)]
 
-    def infusion_ended(self, end_us: int) -> list[Due]:
-        """Readings are dense to 20 min after the infusion's real end, then every 15 min."""
+    def infusion_ended(self, end_us: int, now_us: int) -> list[Due]:
+        """Readings are dense to 20 min after the infusion's real end, then every 15 min.
+
+        What is owed already stays, and nothing is owed at a time that has passed: nobody could
+        know of it.
+        """
         session = self.session
         if session.dose_us is None:
             return []
         planned = schedule.after_dose(session.room, self.route, session.dose_us, end_us)
-        keep = [item.what for item in planned]
-        return [*self.due.skip_open("nibp+", keep), *self.due.add(planned)]
+        keep = {item.what for item in planned}
+        keep |= {item.what for item in self.due if item.at_us <= now_us}
+        coming = (item for item in planned if item.at_us > now_us)
+        return [*self.due.skip_open("nibp+", keep), *self.due.add(coming)]
 
-    def boosted(self, n: int, at_us: int) -> list[Due]:
-        """A booster's own readings, where none is owed within 5 min of them."""
-        room = self.session.room
+    def boosted(self, n: int, at_us: int, now_us: int, readings_us: Iterable[int]) -> list[Due]:
+        """A booster's own readings, where none is owed within 5 min of them.
+
+        The same when its time is corrected: what is still owed moves along.
+        """
         near_us = round(MERGED_S * US)
-        owed = [item.at_us for item in self.due if item.state in ("coming", "due", "overdue")]
-        new = schedule.after_booster(room, self.route, n, at_us)
-        return self.due.add(
+        new = schedule.after_booster(self.session.room, self.route, n, at_us)
+        own = {item.what for item in new}
+        others = [i for i in self.due if i.what not in own and i.state in _OPEN]
+        owed = [item.at_us for item in others]
+        moved = self.due.move_open(new)
+        added = self.due.add(
             item for item in new if all(abs(item.at_us - each) > near_us for each in owed)
         )
+        paid = self._paid_since(at_us, readings_us)
+        return [*moved, *added, *paid, *self.due.advance(now_us)]
 
     def emergency(self, now_us: int) -> list[Due]:
         """The next reading of an emergency is owed now."""
@@ -233,6 +252,7 @@ class Course:
         self.baseline, self.reported = other.baseline, other.reported
         self.evidence, self.marks = other.evidence, other.marks
         self.marked_us, self.expired = other.marked_us, other.expired
+        self.phase_end_us = other.phase_end_us
         self._repeats = other._repeats
 
     def resume(self, now_us: int, resume: Resume) -> None:
@@ -243,10 +263,12 @@ class Course:
         if session.dose_us is not None:
             self.marked_us = session.dose_us
             ends = session.infusion_end_us
-            self.due.add(schedule.after_dose(session.room, self.route, session.dose_us, ends))
+            if not any(item.what.startswith("nibp+") for item in resume.due):
+                self.due.add(schedule.after_dose(session.room, self.route, session.dose_us, ends))
             self.due.drop_open("nibp-baseline")
             by_time = schedule.phase(self.route, session.dose_us, now_us)[0]
-            name = later(session.phase, by_time)
+            # a phase that somebody has chosen stays where the session has only changed its room
+            name = session.phase if resume.moved_by else later(session.phase, by_time)
             self.phase_end_us = schedule.next_phase(self.route, session.dose_us, name, now_us)
             self.session = replace(session, phase=name)
         self.due.restore(resume.due)

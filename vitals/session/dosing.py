@@ -34,7 +34,8 @@ def _part(room: Room, now_us: int, command: Command) -> list[Output]:
 def _booster(room: Room, now_us: int, command: Command) -> list[Output]:
     session = _dosed(room)
     dose = _given(session, now_us, command, "booster")
-    return [*_add(room, now_us, session, dose), *room.desk.course.boosted(dose.n, dose.at_us)]
+    again = room.desk.given_again(now_us, session)
+    return [*_add(room, now_us, again, dose), *room.desk.boosted(now_us, dose)]
 
 
 def _dose_details(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -59,13 +60,19 @@ def _correct_dose(room: Room, now_us: int, command: Command) -> list[Output]:
         raise Refused("the first dose cannot be later than a further one; correct that first")
     if known.n != 1 and session.dose_us is not None and at_us < session.dose_us:
         raise Refused("it cannot be before the first dose")
-    doses = tuple(replace(dose, at_us=at_us) if dose is known else dose for dose in session.doses)
+    ends = session.infusion_end_us
+    if known.n == 1 and ends is not None and at_us > ends:
+        raise Refused("the dose cannot be later than the end of its infusion")
+    corrected = replace(known, at_us=at_us)
+    doses = tuple(corrected if dose is known else dose for dose in session.doses)
     body = {"n": known.n, "from_us": known.at_us, "to_us": at_us, "reason": reason}
-    after = replace(session, doses=doses)
+    after = replace(session, doses=doses, signed={})
     actor = command.actor.name
     if known.n == 1:
         return room.desk.redosed(now_us, after, at_us, actor, body)
-    return room.desk.change(now_us, after, "dose corrected", actor, body)
+    changed = room.desk.change(now_us, after, "dose corrected", actor, body)
+    booster = known.kind == "booster"
+    return [*changed, *(room.desk.boosted(now_us, corrected) if booster else ())]
 
 
 def _infusion_end(room: Room, now_us: int, command: Command) -> list[Output]:
@@ -81,7 +88,7 @@ def _infusion_end(room: Room, now_us: int, command: Command) -> list[Output]:
     changed = room.desk.change(
         now_us, after, "infusion end", command.actor.name, {"infusion_end_us": end_us}
     )
-    return [*changed, *room.desk.course.infusion_ended(end_us)]
+    return [*changed, *room.desk.course.infusion_ended(end_us, now_us)]
 
 
 def _dosed(room: Room) -> Session:
@@ -93,7 +100,7 @@ def _dosed(room: Room) -> Session:
 
 def _add(room: Room, now_us: int, session: Session, dose: Dose) -> list[Output]:
     body = {"n": dose.n, "at_us": dose.at_us, "text": _words(dose)}
-    after = replace(session, doses=(*session.doses, dose))
+    after = replace(session, doses=(*session.doses, dose), signed={})
     return room.desk.change(now_us, after, dose.kind, dose.by, body)
 
 

@@ -80,12 +80,15 @@ class DueList:
                 changed.append(self._set(replace(item, state=state)))
         return changed
 
-    def reading(self, at_us: int) -> list[Due]:
-        """A valid blood pressure was taken; returns what is now done or missed."""
+    def reading(self, at_us: int, *, newest: bool = True) -> list[Due]:
+        """A valid blood pressure was taken; returns what is now done or missed.
+
+        One that is not the newest was taken before a repeat was asked for, and pays none.
+        """
         any_pays = [
             item
             for item in self._open()
-            if item.what.startswith(PAID_BY_ANY)
+            if (newest and item.what.startswith(PAID_BY_ANY))
             or (item.what.startswith(PAID_AFTER) and item.at_us <= at_us)
         ]
         done = [self._set(replace(item, state="done", done_us=at_us)) for item in any_pays]
@@ -95,16 +98,26 @@ class DueList:
         baseline = [item for item in self._open() if item.what in BASELINE]
         if baseline:
             return self._baseline(baseline, at_us)
-        planned = (item for item in self._open() if not item.what.startswith(PAID_AFTER))
+        other = (*PAID_BY_ANY, *PAID_AFTER)
+        planned = (item for item in self._open() if not item.what.startswith(other))
         owed = sorted(
             (item for item in planned if item.at_us - _early_us(item) <= at_us),
             key=lambda item: item.at_us,
         )
-        pays = owed[-1] if owed and at_us <= _latest_us(owed[-1]) else None
-        changed = [self._set(replace(i, state="missed")) for i in owed if i is not pays]
-        if pays is not None:
-            changed.append(self._set(replace(pays, state="done", done_us=at_us)))
-        return changed
+        pays = self._forty(at_us)
+        if owed and owed[-1] not in pays and at_us <= _latest_us(owed[-1]):
+            pays.append(owed[-1])
+        changed = [self._set(replace(i, state="missed")) for i in owed if i not in pays]
+        done = [self._set(replace(item, state="done", done_us=at_us)) for item in pays]
+        return changed + done
+
+    def _forty(self, at_us: int) -> list[Due]:
+        """The 40-minute reading, if this is it: beside a later one, and however late entered."""
+        item = self.items.get(FORTY)
+        if item is None or item.state not in (*_OPEN, "missed"):
+            return []
+        early_us, late_us = item.at_us - _early_us(item), _latest_us(item)
+        return [item] if early_us <= at_us <= late_us else []
 
     def _baseline(self, open_items: list[Due], at_us: int) -> list[Due]:
         """Baseline readings pay in order, the second 5 min after the first was taken."""

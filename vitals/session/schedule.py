@@ -11,6 +11,8 @@ BASELINE_S = (0, 300)
 INFUSION_EVERY, INFUSION_AFTER = 10, 20
 """While an infusion runs, and so many minutes after its end, a reading every so many minutes."""
 LATER_EVERY, LATER_TO = 15, 120
+PEAK = 40
+"""The reading that every route shares stays, however soon an infusion ends."""
 
 
 def baseline(room: str, started_us: int) -> tuple[Due, ...]:
@@ -26,7 +28,7 @@ def minutes(route: Route, infusion_end: float | None = None) -> tuple[int, ...]:
     if not route.infusion_minutes or infusion_end is None:
         return route.nibp_minutes
     last = max(route.nibp_minutes, default=LATER_TO)
-    dense_to = int(infusion_end) + INFUSION_AFTER
+    dense_to = max(int(infusion_end) + INFUSION_AFTER, PEAK)
     dense = list(range(0, min(dense_to, last) + 1, INFUSION_EVERY))
     return (*dense, *range(dense[-1] + LATER_EVERY, last + 1, LATER_EVERY))
 
