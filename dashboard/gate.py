@@ -9,6 +9,7 @@ answer carries headers that keep pages and data to themselves.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit
@@ -98,7 +99,7 @@ class Gate:
             return
         send = self._with_headers(scope["path"], send)
         answer = _refused(403, why_not) if why_not else self._unknown(scope, headers, viewer, sent)
-        await (answer or self._app)(scope, receive, send)
+        await _unless_stopped(answer or self._app, scope, receive, send)
 
     def _foreign(self, scope: Scope, headers: Headers) -> str:
         host = headers.get("host", "")
@@ -152,6 +153,22 @@ class Gate:
             await send(message)
 
         return send_with_headers
+
+
+async def _unless_stopped(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """The server stops while something is still being built: no fault, and nothing to trace."""
+    begun = False
+
+    async def noted(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, noted)
+    except asyncio.CancelledError:
+        if not begun:
+            await _refused(503, "the server is stopping")(scope, receive, send)
 
 
 def _refused(status: int, why: str) -> Response:

@@ -12,6 +12,7 @@ from vitals.alarms.technical import Fact
 from vitals.bedside.restored import Restored
 from vitals.model import US, Dose, Due, Numeric, Output, Resume, RoomDevice, Session, SessionChange
 from vitals.session.asking import Asking
+from vitals.session.baseline import READINGS
 from vitals.session.course import Course
 from vitals.session.due import EMERGENCY
 from vitals.session.off_monitor import BackOnMonitor
@@ -246,8 +247,11 @@ class Desk:
         course.resume(now_us, resume)
         sources = self._room.bed.unheard()
         for numeric in sorted(resume.measured, key=lambda each: each.at_us):
-            by_hand = not numeric.device
-            judged = numeric if by_hand else sources.take(numeric.at_us, numeric)
+            # what a person has entered or claimed counts beside whatever device speaks
+            pressure = numeric.channel in READINGS
+            claimed = pressure and numeric.device not in self._room.devices
+            said = claimed or not numeric.device
+            judged = numeric if said else sources.take(numeric.at_us, numeric)
             if judged is not None:
                 course.evidence.add(judged)
                 if was.dose_us is None:

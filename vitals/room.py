@@ -182,7 +182,8 @@ class Room:
         course = self.course
         if course is None:
             return list(self.engine.advance(now_us))
-        outputs: list[Output] = []
+        half = course.half(now_us)  # first, as what it asks for may be late by now
+        outputs: list[Output] = list(self.repeat(course, *half)) if half is not None else []
         late = course.due.advance(now_us)
         if late:
             outputs += self._late(course, late)
@@ -215,9 +216,6 @@ class Room:
             self._looked_us = lost_us
             outputs += self.engine.advance_vitals(lost_us)
             outputs += self._technical(lost_us)
-        half = course.half(now_us)
-        if half is not None:
-            outputs += self.repeat(course, *half)
         while self.restored:
             known_us = self.restored.next_us(self.bed.sources)
             if known_us is None or known_us > now_us:
@@ -316,7 +314,7 @@ class Room:
     ) -> list[Output]:
         """A valid blood pressure pays what is owed; in an emergency the next one is planned."""
         paid = [*self.desk.arrived(now_us), *course.due.reading(numeric.at_us, newest=newest)]
-        if course.session.phase != "EMERGENCY" or not newest:
+        if not newest or course.session.phase != "EMERGENCY" or course.session.cuff_off:
             return paid
         every_us = round(self.care.emergency.nibp_every_s * US)
         return [*paid, *course.emergency(max(now_us, numeric.at_us + every_us))]

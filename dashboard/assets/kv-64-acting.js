@@ -68,7 +68,7 @@
         button.append(label);
         async function press(event) {
           // a second press at once in the same place is a finger that has bounced
-          if (button.getAttribute("aria-busy") === "true") return;
+          if (button.getAttribute("aria-busy") === "true" || event.detail > 1) return;
           const args = act.args ? act.args() : {};
           if (!args) return;
           const words = act.label || button.textContent;

@@ -80,7 +80,7 @@
       const fields = (spec.fields || []).map(kv.field);
       let seen = acting.session ? acting.session.rev : 0;
       let busy = false;
-      const send = kv.sender();
+      const send = kv.sender(kept && kept.unknown);
       const wrong = kv.el("p", { class: "form-wrong", role: "alert" });
       const live = kv.el("p", { class: "sheet-live" });
       const text = kv.el("p", { class: "sheet-text" });

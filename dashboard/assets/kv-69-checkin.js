@@ -145,7 +145,7 @@
       const button = kv.el("button", { type: "button", class: "all-no", "data-act": "check_in" }, "All no");
       const send = kv.sender();
       button.addEventListener("click", async () => {
-        const open = items;
+        const open = items.filter((item) => acting.session && answerOf(acting.session, item.id) === null);
         if (!open.length || button.getAttribute("aria-busy") === "true") return;
         button.setAttribute("aria-busy", "true");
         const told = (said) => made.forEach((each, i) => open.includes(items[i]) && each.say(said));

@@ -114,7 +114,8 @@ def test_a_dose_a_mark_and_a_score_by_keyboard_alone(clinic: Any, open_page: Ope
     reach(act(page, "dose"))
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")  # the form's own button has the focus
-    eventually(page, lambda: station.session().doses)
+    expect(page.locator(".outcome-line")).to_have_text("Dose: done")
+    assert len(station.session().doses) == 1
     page.keyboard.press("n")
     eventually(page, lambda: station.told("mark") == [{"kind": "nausea"}])
     reach(page.get_by_role("tab", name="Trend"))

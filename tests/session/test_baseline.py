@@ -29,6 +29,8 @@ def frozen(readings: list[tuple[float, float | None]], dose_s: float = 3600) -> 
         ([(0, 100), (400, 120), (800, 130)], 125),
         ([(0, 120), (400, 128), (500, 132)], 126),
         ([(0, 120), (300, None), (400, 130)], 125),
+        # in the order in which they were taken, not entered
+        ([(0, 110), (600, 120), (1200, 130), (60, 180)], 125),
         # one taken after the dose does not count
         ([(0, 120), (300, 130), (4000, 200)], 125),
     ],

@@ -173,6 +173,10 @@ def test_the_second_person_sees_the_firsts_act_and_confirms() -> None:
     assert world.act("booster", by=OTHER, seen=session(world).rev).ok
 
 
+def test_a_rev_that_never_was_is_no_reason_to_look_again() -> None:
+    assert World().open().act("dose", seen=-1).ok
+
+
 def test_ones_own_acts_need_no_second_look() -> None:
     world = World().open()
     seen = session(world).rev

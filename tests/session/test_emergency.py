@@ -81,6 +81,22 @@ def test_the_cuff_measures_every_two_minutes_until_it_is_said_to_be_off() -> Non
     assert asked(world) == count + 1
 
 
+def test_nothing_is_owed_by_the_emergency_while_the_cuff_is_off() -> None:
+    world = emergency()
+    start = 20 * MIN
+    world.at(start + 1).reading(120)
+    assert world.act("cuff_off").ok
+    world.at(start + 30)
+    assert world.act("reading", nibp_sys=110, nibp_dia=70).ok
+    world.at(start + 300).tick()
+    owed = [due for due in world.room.due if due.what.startswith("nibp-emergency")]
+    assert {due.state for due in owed} == {"done", "skipped"}
+    assert world.act("cuff_on").ok
+    world.tick()
+    owed = [due for due in world.room.due if due.what.startswith("nibp-emergency")]
+    assert [due.state for due in owed].count("due") == 1
+
+
 def test_a_reading_that_does_not_come_is_asked_for_again() -> None:
     world = emergency()
     start = 20 * MIN

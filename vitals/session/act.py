@@ -30,7 +30,9 @@ def unseen(session: Session, command: Command, now_us: int) -> str:
     `seen` is the `rev` of the session that the page showed.
     """
     seen, last = command.args.get("seen"), session.last
-    if type(seen) is not int or seen >= session.rev or last.get("by") == command.actor.name:
+    if type(seen) is not int or seen >= session.rev or not last:
+        return ""
+    if last["by"] == command.actor.name:
         return ""
     ago_s = max(0, now_us - last["at_us"]) // US
     return f"{last['by']}: {last['what']}, {ago_s} s ago. Look again, then confirm"

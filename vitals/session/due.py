@@ -112,9 +112,9 @@ class DueList:
         return changed + done
 
     def _forty(self, at_us: int) -> list[Due]:
-        """The 40-minute reading, if this is it: beside a later one, and however late entered."""
+        """The 40-minute reading, if this is it: beside a later one, and late or given up, too."""
         item = self.items.get(FORTY)
-        if item is None or item.state not in (*_OPEN, "missed"):
+        if item is None or item.state not in (*_OPEN, "missed", "not_obtained"):
             return []
         early_us, late_us = item.at_us - _early_us(item), _latest_us(item)
         return [item] if early_us <= at_us <= late_us else []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitals.model import Command, Output
 from vitals.session.act import Refused, open_session, text
+from vitals.session.due import EMERGENCY
 from vitals.session.phases import PHASE_NAMES
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ def _cuff(off: bool) -> Callable[[Any, int, Command], list[Output]]:
         cause = "cuff off" if off else "cuff on"
         after = replace(session, cuff_off=off)
         changed = room.desk.change(now_us, after, cause, command.actor.name)
-        if not off:
-            room.asking.again()
-        return changed
+        course = room.desk.course
+        if off:
+            return [*changed, *course.due.skip_open(EMERGENCY)]
+        room.asking.again()
+        return [*changed, *course.emergency(now_us)]
 
     return act
 
