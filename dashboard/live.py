@@ -39,8 +39,8 @@ NAME_LENGTH = 40
 BAD_MESSAGE, SIGNED_OUT = 4400, 4401
 OTHER_ROOM = {"move_session": "to", "rebind_device": "to_room"}
 """Commands with an argument that names another room than the command's own."""
-WHEN_LOCKED = frozenset({"call_nurse"})
-"""What a locked screen may ask for, too: help, from the screen inside a room."""
+WHEN_LOCKED = frozenset({"call_nurse", "emergency"})
+"""What a locked screen may ask for, too: help."""
 OF_A_DEVICE = frozenset({"identify", "claim_device", "rebind_device"})
 """Commands about a device, wherever it is."""
 UNHEARD_S = 6.0

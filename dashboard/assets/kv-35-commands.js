@@ -14,7 +14,7 @@
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   };
 
-  const ALWAYS = ["call_nurse"]; // a screen inside a room is locked for all but a call for help
+  const ALWAYS = ["call_nurse", "emergency"]; // a locked screen still calls for help
 
   /** Sends a command. Resolves to {ok, error, recorded}, or with `unanswered` after 8 s. At a locked
       screen somebody is asked for a PIN first; what was typed waits. */

@@ -152,7 +152,8 @@ def test_a_locked_screen_still_calls_the_nurse(pair: Any, quiet: Any) -> None:
 def test_the_server_lets_a_locked_screen_call_the_nurse_and_nothing_else() -> None:
     viewer = Viewer(name="Anna", locked=True)
     asked = {"id": "c1", "room": "room-1", "name": "Anna"}
-    assert why_not(Hub(), viewer, wire.CommandMsg(kind="call_nurse", **asked)) is None
+    for kind in ("call_nurse", "emergency"):
+        assert why_not(Hub(), viewer, wire.CommandMsg(kind=kind, **asked)) is None
     for kind in ("acknowledge", "dose", "mark"):
         assert why_not(Hub(), viewer, wire.CommandMsg(kind=kind, **asked)) is not None
     elsewhere = replace(viewer, rooms=frozenset({"room-2"}))

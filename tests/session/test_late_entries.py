@@ -174,7 +174,7 @@ def test_a_reading_from_before_leaves_the_next_one_of_an_emergency_owed() -> Non
 
 def test_the_repeat_after_a_systolic_alone_is_overdue_however_seldom_anybody_looks() -> None:
     worlds = []
-    for seconds in (range(1201, 2400, 1), range(1799, 1800)):
+    for seconds in (range(1201, 2400), range(0)):
         world = dosed("im")
         world.at(1200).act("reading", nibp_sys=185)
         for second in seconds:
