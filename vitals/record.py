@@ -55,6 +55,7 @@ _COLUMNS = (
 _STATE = tuple(f.name for f in fields(Session) if f.name not in _COLUMNS)
 """Of a session, what its summary row has no column for."""
 BY_HAND = frozenset({Flag.MANUAL})
+CLAIMED = frozenset({Flag.CLAIMED})
 _INVALID = QUALITIES.index(Quality.INVALID)
 
 
@@ -347,6 +348,8 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
         folded.take(row)
     trends: dict[str, dict[str, list[tuple[int, float]]]] = {}
     readings: list[Numeric] = []
+    taken = (row for row in rows if row.kind == "reading" and "device" in row.body)
+    claimed = {(row.body["device"], row.at_us) for row in taken}
     last_us = max((row.at_us for row in rows), default=session.started_us)
     for channel in TRENDS:
         series = reader.numerics(session.id, channel)
@@ -361,7 +364,8 @@ def _open_session(reader: Reader, session: Session) -> OpenSession:
         if channel in NIBP and at_us:
             device = devices[-1]
             quality = QUALITIES[int(series.quality[valid][-1])]
-            flags = frozenset() if device else BY_HAND
+            flags = CLAIMED if (device, at_us[-1]) in claimed else frozenset()
+            flags = flags if device else BY_HAND
             readings.append(Numeric(device, channel, at_us[-1], value[-1], quality, flags))
         elif "" in by_device:
             entered_us, entered = by_device[""][-1]

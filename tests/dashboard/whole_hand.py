@@ -138,12 +138,12 @@ class Hand:
         """Waits until a reading has been taken."""
         self.until_state(what, "done")
 
-    def until_rung(self, rule: str) -> None:
-        """Waits until an alarm is on."""
+    def until_rung(self, rule: str, priority: str) -> None:
+        """Waits until an alarm is on with that priority."""
         self._wait(
-            "rule => kv.model.alarms(kv.model.rooms.get('room-1')).some(each =>"
-            " each.rule === rule && each.condition === 'active')",
-            rule,
+            "([rule, priority]) => kv.model.alarms(kv.model.rooms.get('room-1')).some(each =>"
+            " each.rule === rule && each.priority === priority && each.condition === 'active')",
+            [rule, priority],
         )
 
     def _wait(self, condition: str, told: object) -> None:

@@ -21,7 +21,10 @@ def whole(clinic: Clinic) -> object:
     assert room.care is not None
     seen = room.session
     told = (seen.phase, seen.dose_us, seen.doses, seen.rev, seen.infusion_end_us)
-    return told, room.care.gate, room.care.criteria, [(due.what, due.at_us) for due in room.due]
+    taken = [n for n in room.numerics if n.channel == "nibp_sys"]
+    newest = max(((n.at_us, n.device, n.flags) for n in taken), default=None)
+    due = [(due.what, due.at_us) for due in room.due]
+    return told, room.care.gate, room.care.criteria, due, newest
 
 
 def survives(folder: Path, acts: Callable[[Clinic], Awaitable[None]]) -> None:
