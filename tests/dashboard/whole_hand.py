@@ -1,4 +1,4 @@
-"""A person's hand at a room's page: every tap is counted, and time is the station's."""
+"""A person's hand at a room's page: its taps are counted, and time is the station's."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.room import world as beds
@@ -117,6 +117,7 @@ def test_an_oximeter_that_comes_to_a_room_without_one_is_awaited_from_then_on() 
 DEVICES = (OXIMETER, CUFF, OTHER, OTHER_CUFF)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(DEVICES)), max_size=12))
 def test_a_room_is_then_like_one_that_was_made_so(steps: list[tuple[bool, RoomDevice]]) -> None:
     world = World((OXIMETER, CUFF), auto_nibp=False)

@@ -136,3 +136,17 @@ def test_the_readings_of_a_route_go_on_beside_it() -> None:
     done = [d.what for d in world.room.due if d.done_us == T0_US + (20 * MIN + 5) * US]
     assert "nibp+20" in done
     assert "nibp-emergency-1" in done
+
+
+def test_it_ends_the_time_off_the_monitor() -> None:
+    world = World().open("im", dose=True)
+    world.vitals(range(1, 30))
+    world.at(60)
+    assert world.act("off_monitor", reason="toilet").ok
+    world.at(90)
+    before = asked(world)
+    assert world.act("emergency").ok
+    assert world.room.session is not None
+    assert world.room.session.off_since_us is None
+    world.at(92).tick()
+    assert asked(world) == before + 1

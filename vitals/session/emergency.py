@@ -25,7 +25,10 @@ def _emergency(room: Room, now_us: int, command: Command) -> list[Output]:
     session = open_session(room)
     if session.phase == PHASE:
         raise Refused("it is an emergency already")
-    return room.desk.phase(now_us, PHASE, command.actor.name, text(command, "reason"))
+    actor, reason = command.actor.name, text(command, "reason")
+    # Whoever was off the monitor is watched again: the cuff is wanted, and what is missing counts.
+    back = room.desk.on_monitor(now_us, actor) if session.off_since_us is not None else []
+    return [*back, *room.desk.phase(now_us, PHASE, actor, reason)]
 
 
 def _end_emergency(room: Room, now_us: int, command: Command) -> list[Output]:
