@@ -1,6 +1,6 @@
 """For all tests: how long one example takes is no property of the program.
 
-The machine that runs them may be busy with anything; what must be fast is measured where it is said.
+The machine that runs them may be busy with anything; what must be fast is measured on its own.
 """
 
 from __future__ import annotations

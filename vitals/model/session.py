@@ -243,18 +243,7 @@ class Input:
 
     seq: int
     at_us: int
-    body: (
-        Numeric
-        | Notice
-        | Link
-        | Command
-        | StoreState
-        | Audience
-        | Tick
-        | Resume
-        | Bind
-        | Unbind
-    )
+    body: Numeric | Notice | Link | Command | StoreState | Audience | Tick | Resume | Bind | Unbind
 
 
 @dataclass(frozen=True, slots=True)
