@@ -7,13 +7,16 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test check bench bench-ble fuzz soak browser clean
+.PHONY: demo test sessions check bench bench-ble fuzz soak browser clean
 
 demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 8 --speed 10"
 	@$(BIN)/vitals demo $(ARGS)
 
 test: $(VENV)/.test browser  ## everything: types, style, imports, unit, pty, Chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+sessions: $(VENV)/.test browser  ## whole sessions from arrival to discharge, in Chromium, and their record
+	$(BIN)/python -m pytest tests/dashboard/whole_session.py $(ARGS)
 
 check: $(VENV)/.test  ## only what needs no running program: style, types, imports
 	$(BIN)/python -m pytest tests/packaging
