@@ -100,6 +100,7 @@
     try {
       const answer = await fetch("/auth/who", { headers: { Accept: "application/json" } });
       out = answer.status === 401;
+      await answer.text(); // read to its end, or the browser holds the connection
     } catch {
       return; // the server is away: that is another banner's affair
     }

@@ -110,6 +110,7 @@ def test_one_room_can_be_chosen_by_keyboard(four: Any, open_page: OpenPage) -> N
     page.keyboard.type("oom 2")
     expect(page.locator("tbody tr")).to_have_count(2)
     expect(row(page, "ox2")).to_be_visible()
+    page.keyboard.press("Tab")  # the table, which can be scrolled by keyboard
     page.keyboard.press("Tab")
     expect(row(page, "ox2").get_by_role("button", name="Identify ox2")).to_be_focused()
 
