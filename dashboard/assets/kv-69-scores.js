@@ -31,14 +31,14 @@
     const texts = scale.texts.length > 0;
     const buttons = steps(scale).map((value) => {
       const lowest = scale.id === "moaas" && value === scale.least;
-      const label = kv.el("span", {}, kv.el("b", {}, signed(scale, value)), texts ? kv.el("small", {}, wordOf(scale, value)) : null);
+      const label = kv.el("span", {}, kv.el("b", {}, signed(scale, value)), " ", texts ? kv.el("small", {}, wordOf(scale, value)) : null);
       const button = acting.button(label, {
         kind: "score",
         label: kv.care.brief(scale) + " " + signed(scale, value),
         args: () => ({ scale: scale.id, value: lowest ? NOT_ROUSED : value }),
       });
       button.dataset.value = value;
-      kv.attr(button, "aria-label", scale.label + " " + signed(scale, value) + (texts ? ": " + wordOf(scale, value) : ""));
+      kv.attr(button, "aria-label", scale.label + " " + signed(scale, value) + (texts ? " " + wordOf(scale, value) : ""));
       return button;
     });
     // the patient's best first, as the scale is read

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.dashboard import people, recorded, ward
 from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from vitals import wire
+from vitals.session import care
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -32,9 +33,12 @@ PHASES = (
     "CHECK_IN",
     "BASELINE",
     "GATE",
+    "DOSING",
     "ONSET_PEAK",
+    "DESCENT",
     "RECOVERY",
     "DISCHARGE_CHECK",
+    "ABORTED",
     "EMERGENCY",
 )
 RUN = """
@@ -105,7 +109,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Eight rooms in all states, and a record with one session."""
     folder = tmp_path_factory.mktemp("axe")
     recorded.write(folder / "ward.db")
-    with ward.ward(folder, ward.eight_rooms()) as pair:
+    with ward.ward(folder, ward.eight_rooms(), care=care.load().text) as pair:
         station = pair[0]
         now_us = station.now_us
         station.publish(
@@ -154,13 +158,33 @@ def test_no_phase_of_a_room_has_a_serious_barrier(
 ) -> None:
     station, web = pair
     numbers(station)
-    dosed = None if phase in ("CHECK_IN", "BASELINE", "GATE") else 42
+    dosed = None if phase in ("CHECK_IN", "BASELINE", "GATE", "DOSING") else 42
     station.publish(ward.session("room-1", station.now_us, dosed, phase=phase))
     page = open_page(web.address + "/room/room-1", WIDE)
     ready(page)
     for size in (WIDE, LAPTOP, PHONE):
         page.set_viewport_size({"width": size[0], "height": size[1]})
         assert violations(page, axe) == [], size
+
+
+@pytest.mark.parametrize("phase", ["CHECK_IN", "DISCHARGE_CHECK"])
+def test_no_form_of_a_room_has_a_serious_barrier(
+    pair: Any, axe: str, open_page: OpenPage, phase: str
+) -> None:
+    station, web = pair
+    numbers(station)
+    dosed = None if phase == "CHECK_IN" else 42
+    station.publish(ward.session("room-1", station.now_us, dosed, phase=phase))
+    page = open_page(web.address + "/room/room-1", WIDE)
+    ready(page)
+    tabs = page.locator("button[data-tab]:not([hidden])")
+    shown = [tab.get_attribute("data-tab") for tab in tabs.all()]
+    assert len(shown) >= 3
+    for tab in shown:
+        page.locator(f'button[data-tab="{tab}"]').click()
+        for size in (WIDE, LAPTOP, PHONE):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            assert violations(page, axe) == [], (tab, size)
 
 
 def test_the_page_to_sign_in_has_no_serious_barrier(

@@ -40,12 +40,15 @@ def wait_until(condition: Callable[[], object], what: str = "condition") -> None
 class Station:
     """Beats once a second, publishes what a test gives it, does commands in a simple way."""
 
-    def __init__(self, path: Path, rooms: list[wire.RoomMsg], mode: str = "demo") -> None:
+    def __init__(
+        self, path: Path, rooms: list[wire.RoomMsg], mode: str = "demo", care: str = "null"
+    ) -> None:
         self.path = path
         self.clock = Clock.anchored_now()
         self.hub = Hub()
         self.hub.configure(rooms)
         self.mode = mode
+        self.care = care
         self.commands: list[wire.CommandMsg] = []
         self.answer = wire.ResultMsg(id="", ok=True, recorded=True)
         self.answering = True
@@ -196,6 +199,7 @@ class Station:
                 self._on_command,
                 lambda web, armed, pages: self.audience.heard(web, armed, pages, time.monotonic()),
                 self.audience.gone,
+                care=self.care,
                 escalation=ESCALATION,
             )
             async with feed:
@@ -356,9 +360,10 @@ def ward(
     rooms: list[wire.RoomMsg],
     mode: str = "demo",
     access: server.Access | None = None,
+    care: str = "null",
 ) -> Iterator[Any]:
     """A station and a web process that always end: yields (station, web)."""
-    station = Station(folder / "ward.db.feed", rooms, mode).start()
+    station = Station(folder / "ward.db.feed", rooms, mode, care).start()
     try:
         web = Web(folder / "ward.db.feed", folder / "ward.db", access).start()
         try:
