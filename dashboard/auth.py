@@ -35,6 +35,9 @@ class SignedIn:
     device: str
 
 
+NO_PIN = "this person has no PIN; sign in with a password"
+
+
 class Auth(Attendance):
     """The people at the screens of one web process, and what they do about it.
 
@@ -97,11 +100,11 @@ class Auth(Attendance):
 
         still()
         known_hash = (await self._hashes(person))[0] if person else None
-        if not await self._check(known_hash, password, known=known, still=still):
+        right = await self._check(known_hash, password, known=known, still=still)
+        if person is None or not right:
             self._throttle.wrong(keys, self._clock.now_us())
             self._failed(person, address)
             raise Refused(401, "the user name or the password is wrong")
-        assert person is not None  # noqa: S101 (None matches nothing)
         if person.disabled:
             raise Refused(403, "this account is disabled; ask the one who runs the accounts")
         self._throttle.right(keys[0])
@@ -146,14 +149,15 @@ class Auth(Attendance):
             why_not = self._screen(viewer).no_pin(self._clock.now_us())
             now = self._people.get(person.id) if person else None
             if not why_not and (now is None or now.disabled or not now.has_pin):
-                why_not = "this person has no PIN; sign in with a password"
+                why_not = NO_PIN
             if not why_not and now is not None and now.pin_wrong >= PIN_TRIES:
                 why_not = f"{PIN_TRIES} wrong PINs; sign in with a password"
             if why_not:
                 raise Refused(403, why_not)
 
         still()
-        assert person is not None  # noqa: S101 (`still` refuses)
+        if person is None:
+            raise Refused(403, NO_PIN)
         known_hash = (await self._hashes(person))[1]
         right = await self._check(known_hash, pin, known=True, still=still)
         screen = self._screen(viewer)

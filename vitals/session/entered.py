@@ -115,7 +115,8 @@ def _hold_cuff(room: Room, now_us: int, command: Command) -> list[Output]:
     outputs = _not_taken(room, now_us, command, changed, reason)
     device = room.device_that_can("stop_nibp")
     if device is not None and room.bed.cuff.measures(device):
-        outputs.append(DeviceRequest(device, StopNibp(), command.id))
+        # Without the command's id: the reading is held, even where the monitor does not stop.
+        outputs.append(DeviceRequest(device, StopNibp()))
     return outputs
 
 
