@@ -101,6 +101,10 @@ class Attendance:
         """Finishes what is being written; lets threads and database go."""
         self.store.close()
 
+    def now_us(self) -> int:
+        """The time of everything that happens here, microseconds UTC."""
+        return self._clock.now_us()
+
     # --- who it is ----------------------------------------------------------------------------
 
     def viewer(self, cookie: str) -> Viewer | None:

@@ -148,7 +148,10 @@ def serve(
         ) from error
     running.append(_Server(settings, address))
     lifeline.watch(running[0].end)
-    running[0].run(sockets=[listener])
+    try:
+        running[0].run(sockets=[listener])
+    finally:
+        listener.close()  # uvicorn leaves it open when it is told to end while it starts
     if running[0].cause:
         raise WebError(f"{running[0].cause}; this process ends so that it is started anew")
 

@@ -31,7 +31,9 @@ LABEL = "expected course – not a limit"
 _INVALID = QUALITIES.index(Quality.INVALID)
 
 
-def course(store: Path, session: wire.SessionMsg, *, rooms: Rooms = None) -> bytes:
+def course(
+    store: Path, session: wire.SessionMsg | None, *, rooms: Rooms = None
+) -> bytes | None:
     """The course of one session: `{label, session, route, bands, earlier}`, encoded.
 
     `bands`: channel -> `minutes`, `low`, `mean`, `high`, none without a baseline. `earlier`: one
@@ -40,12 +42,14 @@ def course(store: Path, session: wire.SessionMsg, *, rooms: Rooms = None) -> byt
 
     Args:
         store: the record; one that does not exist yet has no earlier sessions.
-        session: the room's open session.
+        session: the room's open session; None answers None.
         rooms: rooms whose sessions the person may see, None for all.
 
     Raises:
         StoreError: the record cannot be read.
     """
+    if session is None:
+        return None
     found = bands(session.route, session.baseline)
     earlier = list(_earlier(Reader(store), session, rooms)) if store.exists() else []
     body = {

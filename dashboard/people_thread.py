@@ -51,6 +51,11 @@ class PeopleThread:
         self._accounts: Accounts | None = None
         self._version = 0
 
+    @property
+    def exists(self) -> bool:
+        """Whether there are accounts at all."""
+        return self._accounts is not None or self._path.exists()
+
     def load(self) -> Loaded | None:
         """Reads everything at once, blocking; None where there are no accounts yet.
 

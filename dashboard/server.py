@@ -21,6 +21,7 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocket
 
 from dashboard import api, app, auth_routes, metrics
+from dashboard.api.desk import Desk
 from dashboard.auth import Auth
 from dashboard.build import build_id
 from dashboard.cookies import Cookies
@@ -119,6 +120,7 @@ def create(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             worker.close()
+            await diary.close()
             await auth.close()
 
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -126,7 +128,7 @@ def create(
     web = Web(gate, hub, follower, clock, live, worker, auth)
     _add_routes(server, web, build)
     server.include_router(auth_routes.router(auth, cookies))
-    server.include_router(api.router(hub, worker, store))
+    server.include_router(api.router(Desk(hub, worker, store, diary)))
     pages = app.mount(server, build, cookies.csrf)
     return web
 

@@ -15,18 +15,18 @@ MOST_BYTES = 2048
 """Of a command's arguments; everything in them goes to the record."""
 
 
-def unfit(message: wire.CommandMsg) -> str:
+def unfit(message: wire.CommandMsg, most: int = MOST_BYTES) -> str:
     """Why a command cannot be taken at all, one sentence; `""` when it can.
 
-    Its arguments are flat and small, so that whatever is done can also be recorded.
+    Its arguments are flat and small (`most` bytes), so that whatever is done can also be recorded.
     """
     if not message.id:
         return "a command needs an id"
     plain = (str, int, float, bool, type(None))
     if not all(isinstance(value, plain) for value in message.args.values()):
         return "the arguments of a command are texts and numbers"
-    if len(wire.encode(message)) > MOST_BYTES:
-        return f"the command is longer than {MOST_BYTES} bytes; shorten it"
+    if len(wire.encode(message)) > most:
+        return f"the command is longer than {most} bytes; shorten it"
     return ""
 
 

@@ -1,7 +1,7 @@
 """What people ask of the station: each command is done at once, recorded, and answered once.
 
 Most are acts in a room. Some are the station's own: a session that goes to another room, a device
-that does, what the web tells of itself.
+that does, what is added to a session that is closed, what the web tells of itself.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
-from vitals import wire
-from vitals.answer import Answer, unfit
+from vitals import afterwards, wire
+from vitals.answer import MOST_BYTES, Answer, unfit
 from vitals.callout import CallOut
 from vitals.clock import Clock
+from vitals.closed_desk import ClosedDesk
 from vitals.device_desk import ACTS, DeviceDesk
 from vitals.errors import CommandError
 from vitals.hub import Hub
@@ -58,6 +59,7 @@ class Commands:
         self._record, self._out, self._callout, self._hub = record, out, callout, hub
         self._clock, self._seq = clock, record.seq
         self._answers: dict[str, Answer] = {}
+        self._closed = ClosedDesk(record, clock, self._answers)
         self.done: Callable[[Room], None] = _nothing
 
     def take(self, message: wire.CommandMsg, reply: Reply, *, unread: str = "") -> None:
@@ -73,7 +75,11 @@ class Commands:
             reply(first)
             return
         room = self._rooms.get(message.room)
-        refusal = unfit(message)
+        added = message.kind in afterwards.ACTS
+        refusal = unfit(message, afterwards.MOST_BYTES if added else MOST_BYTES)
+        if added and not refusal:
+            self._closed.take(message, reply)
+            return
         if message.kind == WEB_EVENT and not refusal:
             self._web_event(message, reply)
             return
@@ -90,6 +96,10 @@ class Commands:
             reply(wire.ResultMsg(id=message.id, ok=False, error=refusal))
             return
         self._act(room, message, reply)
+
+    async def close(self) -> None:
+        """Ends what still waits for the record."""
+        await self._closed.close()
 
     def _act(self, room: Room, message: wire.CommandMsg, reply: Reply) -> None:
         """An act in a room."""

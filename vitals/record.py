@@ -43,7 +43,7 @@ from vitals.room_setup import device_json
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.evidence import kept
 from vitals.store.reader import Reader
-from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow
+from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, StoredAudit
 from vitals.store.writer import Writer
 from vitals.time_line import marks
 
@@ -272,17 +272,25 @@ class Record:
             )
         )
 
+    def afterwards(
+        self, seq: int, at_us: int, session: str, command: Command, kind: str, body: dict[str, Any]
+    ) -> None:
+        """What was added to a session that is closed; see `vitals.afterwards`."""
+        actor = command.actor
+        self._put(
+            AuditRow(
+                seq, at_us, session, command.room, actor.name, actor.role, kind, body, command.id
+            )
+        )
+
+    def reader(self) -> Reader:
+        """For what is read beside the writing, never in the loop."""
+        return Reader(self._path)
+
     def result_of(self, message: wire.CommandMsg) -> wire.ResultMsg | None:
         """The answer that a command got before, None if its id is new."""
         row = self._writer.result_of(message.id)
-        if row is None:
-            return None
-        if (row.body["command"], row.room) != (message.kind, message.room):
-            error = f"the id {message.id!r} belongs to another command"
-            return wire.ResultMsg(id=message.id, ok=False, error=error)
-        return wire.ResultMsg(
-            id=message.id, ok=row.body["ok"], error=row.body["error"], recorded=True
-        )
+        return None if row is None else answered(row, message)
 
     @contextmanager
     def together(self, done: Callable[[bool], None]) -> Iterator[None]:
@@ -327,6 +335,14 @@ class Record:
             return []
         reader = Reader(self._path)
         return [_open_session(reader, record.session) for record in reader.open_sessions()]
+
+
+def answered(row: AuditRow | StoredAudit, message: wire.CommandMsg) -> wire.ResultMsg:
+    """What a command was answered, by the row of its id."""
+    if (row.body["command"], row.room) != (message.kind, message.room):
+        error = f"the id {message.id!r} belongs to another command"
+        return wire.ResultMsg(id=message.id, ok=False, error=error)
+    return wire.ResultMsg(id=message.id, ok=row.body["ok"], error=row.body["error"], recorded=True)
 
 
 def _plain(value: Any) -> Any:
@@ -397,4 +413,4 @@ def measured(reader: Reader, session: Session, to_us: int | None = None) -> tupl
     return tuple(numeric for numeric in found if kept(numeric, session.dose_us))
 
 
-__all__ = ["OpenSession", "Record", "StoreError"]
+__all__ = ["OpenSession", "Record", "StoreError", "answered"]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vitals.afterwards import KINDS as AFTERWARDS
 from vitals.alarms.profile import Profile, parse
 from vitals.channels import NIBP
 from vitals.errors import StoreError
@@ -209,7 +210,7 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
     record = reader.session(session_id)
     if record is None:
         raise StoreError(f"there is no session {session_id}; `vitals sessions list` shows them")
-    rows = tuple(reader.audit(session_id))
+    rows = tuple(row for row in reader.audit(session_id) if not _about_record(row))
     opened = next((row for row in rows if row.body.get("cause") == "opened"), None)
     if opened is None or opened.seq is None or "room" not in opened.body:
         raise StoreError(
@@ -244,6 +245,11 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
     entered = tuple(Input(s, n.at_us, n) for s, n in reader.inputs(session_id, by_hand=True))
     setup = RoomSetup.of_json(opened.body["room"])
     return Recorded(record, rows, profile, setup, before, tuple(inputs), entered)
+
+
+def _about_record(row: StoredAudit) -> bool:
+    """Whether a row tells of the record, not of what went on: who added to it, or read it."""
+    return row.kind in AFTERWARDS or row.body.get("event") == "web"
 
 
 def _until(rows: Iterable[StoredAudit], to_seq: int) -> Iterator[StoredAudit]:

@@ -168,6 +168,7 @@ class Station:
         finally:
             self._ended = True
             await self._callout.close()
+            await self._commands.close()
             await asyncio.to_thread(self.claims.close)
 
     async def _ticker(self) -> None:

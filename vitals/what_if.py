@@ -209,6 +209,51 @@ def of_session(session: Recorded, rules: Profile) -> SessionWhatIf:
     Raises:
         StoreError: it is still open, or its own rules do not give the alarms in the record.
     """
+    return as_recorded(session).under(rules)
+
+
+@dataclass(frozen=True, slots=True)
+class AsRecorded:
+    """A session whose replay gave the very alarms in the record; other rules can be tried on it.
+
+    Attributes:
+        session: as it was recorded.
+        were: its alarms.
+    """
+
+    session: Recorded
+    were: tuple[Told, ...]
+
+    def under(self, rules: Profile) -> SessionWhatIf:
+        """The session under other rules."""
+        session, were = self.session, self.were
+        would_be = were
+        refused = 0
+        changed = _changed(session.profile, rules)
+        if changed:
+            outputs = list(session.outputs(rules))
+            others = [output for output in outputs if isinstance(output, AlarmChange)]
+            would_be = told(others, session.end_us, _down(session))
+            refused = sum(isinstance(output, Result) and not output.ok for output in outputs)
+        of_patient = _of_patient(were, session.profile), _of_patient(would_be, rules)
+        return SessionWhatIf(
+            session.record.session.id,
+            session.record.session.mode,
+            session.profile.version,
+            changed,
+            were,
+            would_be,
+            tuple(_events(session, *of_patient)),
+            refused,
+        )
+
+
+def as_recorded(session: Recorded) -> AsRecorded:
+    """Replays a session as it was.
+
+    Raises:
+        StoreError: it is still open, or its own rules do not give the alarms in the record.
+    """
     record = session.record
     if record.state == "open":
         raise StoreError(f"session {record.session.id} is still open; compare it once it is closed")
@@ -222,25 +267,12 @@ def of_session(session: Recorded, rules: Profile) -> SessionWhatIf:
             f"({', '.join(unlike)} would differ): it was recorded by another version, or values "
             "are missing from the record"
         )
-    down = [tuple(row.body["gap"]) for row in session.rows if "gap" in row.body]
-    were = would_be = told(changes, session.end_us, down)
-    refused = 0
-    changed = _changed(session.profile, rules)
-    if changed:
-        outputs = list(session.outputs(rules))
-        others = [output for output in outputs if isinstance(output, AlarmChange)]
-        would_be = told(others, session.end_us, down)
-        refused = sum(isinstance(output, Result) and not output.ok for output in outputs)
-    return SessionWhatIf(
-        record.session.id,
-        record.session.mode,
-        session.profile.version,
-        changed,
-        were,
-        would_be,
-        tuple(_events(session, _of_patient(were, session.profile), _of_patient(would_be, rules))),
-        refused,
-    )
+    return AsRecorded(session, told(changes, session.end_us, _down(session)))
+
+
+def _down(session: Recorded) -> list[tuple[int, ...]]:
+    """Spans in which the program did not run."""
+    return [tuple(row.body["gap"]) for row in session.rows if "gap" in row.body]
 
 
 _Change = tuple[int, Alarm, Alarm, float | None, float | None, str, str]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +13,7 @@ from vitals.cli_commands import find_session, of_a_record, print_json, record_pa
 
 if TYPE_CHECKING:
     from vitals.store.reader import Reader
-    from vitals.what_if import MarkedEvent, RuleWhatIf, Tally, WhatIf
+    from vitals.what_if import MarkedEvent, RuleWhatIf, WhatIf
 
 
 @click.command("what-if")
@@ -43,6 +42,7 @@ def what_if(
     from vitals.errors import ConfigError, StoreError
     from vitals.store.reader import Reader
     from vitals.what_if import WhatIf, compare
+    from vitals.what_if_facts import facts
 
     if not rules.is_file():
         raise ConfigError("there is no such file; name an alarm profile", path=rules)
@@ -56,7 +56,7 @@ def what_if(
     ) as bar:
         found = WhatIf.of(profile, bar)
     if as_json:
-        print_json(_facts(found))
+        print_json(facts(found))
     else:
         for skipped in found.skipped:
             click.echo(f"Skipped: {skipped.why}.")
@@ -76,10 +76,9 @@ def _chosen(reader: Reader, prefixes: Sequence[str], last: int | None) -> list[s
     return [record.session.id for record in found]
 
 
-# --- for people ---------------------------------------------------------------------------------
-
-
 def _print(found: WhatIf) -> None:
+    from vitals.what_if_facts import notes
+
     simulated = sum(one.mode != "real" for one in found.sessions)
     click.echo(
         f"{len(found.sessions)} {_s(found.sessions)} under {found.profile}"
@@ -94,7 +93,7 @@ def _print(found: WhatIf) -> None:
     table(head, [line for rule in rules for line in _lines(rule, len(found.sessions))])
     _print_events(found.events)
     click.echo()
-    for note in _notes(found):
+    for note in notes(found):
         click.echo(note)
 
 
@@ -117,6 +116,8 @@ def _lines(rule: RuleWhatIf, sessions: int) -> Iterator[tuple[str, ...]]:
 
 
 def _print_events(events: Sequence[MarkedEvent]) -> None:
+    from vitals.what_if_facts import since
+
     missed = [event for event in events if event.missed]
     warned = sum(event.warned for event in events)
     new = sum(event.would_be_warned and not event.warned for event in events)
@@ -128,33 +129,7 @@ def _print_events(events: Sequence[MarkedEvent]) -> None:
     if missed:
         table(
             ("SESSION", "TIME", "KIND", "TEXT"),
-            [(each.session[:8], _time(each), each.kind, _plain(each.text)) for each in missed],
-        )
-
-
-def _notes(found: WhatIf) -> Iterator[str]:
-    yield (
-        "People's acts are replayed as they were (acknowledgements, pauses, rules off, limits of "
-        "one patient);\nwhat they would have done instead is not predicted, and how long an alarm "
-        "sounds depends on that.\nBlood pressures are those that were taken, repeats those that "
-        "were asked for."
-    )
-    if found.skipped:
-        yield (
-            "A session with alarms is skipped more easily than a quiet one: the rest may be "
-            "quieter than all."
-        )
-    alone = found.all.would_be.unanswered - found.all.were.unanswered
-    if alone > 0:
-        yield (
-            f"{alone} more {'alarms' if alone > 1 else 'alarm'} would sound until the session "
-            "ends, as no recorded act answers them:\ntheir sounding time tells nothing."
-        )
-    refused = sum(one.refused for one in found.sessions)
-    if refused:
-        yield (
-            f"{refused} recorded {'acts do' if refused > 1 else 'act does'} not fit the other "
-            "rules (a patient's own limit, a rule that is not there) and had no effect."
+            [(each.session[:8], since(each), each.kind, _plain(each.text)) for each in missed],
         )
 
 
@@ -163,14 +138,6 @@ def _length(seconds: float | None) -> str:
         return "--"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
-def _time(event: MarkedEvent) -> str:
-    minutes = int(abs(event.since_s)) // 60
-    clock = f"{minutes // 60}:{minutes % 60:02}"
-    if not event.dosed:
-        return f"{clock}, no dose"
-    return f"T {'-' if event.since_s < 0 else '+'} {clock}"
 
 
 def _plain(text: str) -> str:
@@ -184,53 +151,3 @@ def _s(many: Sequence[object]) -> str:
 
 def _was(one: bool) -> str:
     return "was" if one else "were"
-
-
-# --- for programs -------------------------------------------------------------------------------
-
-
-def _facts(found: WhatIf) -> dict[str, Any]:
-    count = len(found.sessions)
-    events = found.events
-    return {
-        "profile": found.profile,
-        "changed": sorted(found.changed),
-        "sessions": [
-            {"id": one.id, "mode": one.mode, "profile": one.profile, "refused_acts": one.refused}
-            for one in found.sessions
-        ],
-        "skipped": [asdict(one) for one in found.skipped],
-        "rules": [{"rule": one.rule, **_rule(one, count)} for one in found.rules],
-        "all": _rule(found.all, count),
-        "events": {
-            "marked": len(events),
-            "warned": sum(event.warned for event in events),
-            "would_be_warned": sum(event.would_be_warned for event in events),
-            "missed": [
-                {
-                    "session": event.session,
-                    "at_us": event.at_us,
-                    "time": _time(event),
-                    "kind": event.kind,
-                    "text": event.text,
-                }
-                for event in events
-                if event.missed
-            ],
-        },
-        "notes": [note.replace("\n", " ") for note in _notes(found)],
-    }
-
-
-def _rule(rule: RuleWhatIf, sessions: int) -> dict[str, Any]:
-    return {"were": _tally(rule.were, sessions), "would_be": _tally(rule.would_be, sessions)}
-
-
-def _tally(tally: Tally, sessions: int) -> dict[str, Any]:
-    seconds = {
-        key: value if value is None else round(value, 3)
-        for key, value in asdict(tally).items()
-        if key.endswith("_s")
-    }
-    a_session = round(tally.sounding / sessions, 4) if sessions else None
-    return {**asdict(tally), **seconds, "sounding_a_session": a_session}

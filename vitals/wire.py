@@ -379,7 +379,11 @@ class AudienceMsg(_Message, tag="audience", kw_only=True):
 
 
 class CommandMsg(_Message, tag="command", kw_only=True):
-    """A command; the web fills in who asks, the station decides who may."""
+    """A command; the web fills in who asks, the station decides who may.
+
+    `identity`: how the name is known: of an account that has signed in, of emergency access, or
+    only because somebody has typed it.
+    """
 
     id: str
     kind: str
@@ -387,6 +391,7 @@ class CommandMsg(_Message, tag="command", kw_only=True):
     name: str = ""
     role: str = ""
     args: dict[str, Any] = {}
+    identity: Literal["typed", "account", "emergency"] = "typed"
 
 
 Down = (

@@ -74,6 +74,12 @@ def pair(store: Path) -> Iterator[Any]:
         yield pair
 
 
+def course(store: Path, session: Any, rooms: frozenset[str] | None = None) -> bytes:
+    body = expected.course(store, session, rooms=rooms)
+    assert body is not None
+    return body
+
+
 def drawn(page: Page) -> list[str]:
     names: list[str] = page.evaluate(TRACES)
     return names
@@ -82,7 +88,7 @@ def drawn(page: Page) -> list[str]:
 def test_the_course_has_the_bands_of_the_route_and_the_patients_earlier_sessions(
     store: Path, start_us: int
 ) -> None:
-    body = json.loads(expected.course(store, present(1, baseline=BASELINE)))
+    body = json.loads(course(store, present(1, baseline=BASELINE)))
     assert body["label"] == "expected course – not a limit"
     assert max(body["bands"]["nibp_sys"]["mean"]) == pytest.approx(120 + 16 * 0.99, abs=0.1)
     (earlier,) = body["earlier"]
@@ -102,17 +108,17 @@ def test_of_others_of_itself_and_of_later_ones_nothing_is_told(
     store: Path, more: dict[str, Any]
 ) -> None:
     session = present(1, baseline=BASELINE, **more)
-    assert json.loads(expected.course(store, session))["earlier"] == []
+    assert json.loads(course(store, session))["earlier"] == []
 
 
 def test_a_person_without_the_room_of_an_earlier_session_is_not_told_of_it(store: Path) -> None:
     session = present(1, baseline=BASELINE)
     for rooms, count in ((frozenset({"room-9"}), 0), (frozenset({"room-1"}), 1)):
-        assert len(json.loads(expected.course(store, session, rooms=rooms))["earlier"]) == count
+        assert len(json.loads(course(store, session, rooms=rooms))["earlier"]) == count
 
 
 def test_before_the_first_record_there_is_the_band_alone(tmp_path: Path) -> None:
-    body = json.loads(expected.course(tmp_path / "none.db", present(1, baseline=BASELINE)))
+    body = json.loads(course(tmp_path / "none.db", present(1, baseline=BASELINE)))
     assert body["earlier"] == []
     assert set(body["bands"]) == set(BASELINE)
 

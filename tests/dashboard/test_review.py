@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from dashboard import review
 from dashboard.figures import Chart, Series, session_figure
+from dashboard.review import session as review
 from tests.dashboard import recorded, ward
 from tests.dashboard.conftest import PHONE, OpenPage, eventually
 from tests.dashboard.test_gate import ask, text

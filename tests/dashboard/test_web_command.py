@@ -104,6 +104,7 @@ def test_a_task_that_dies_ends_the_process(tmp_path: Path, monkeypatch: pytest.M
     listener = cli_commands.listen("127.0.0.1", 0)
     with pytest.raises(cli_commands.WebError, match="follower task has ended"):
         cli_commands.serve(tmp_path / "v.db.feed", tmp_path / "v.db", listener)
+    assert listener.fileno() == -1, "its port is left open"
 
 
 def test_the_feed_file_is_beside_the_store(tmp_path: Path) -> None:

@@ -231,8 +231,8 @@ class Web:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> Web:
-        listener = listen("127.0.0.1", self._port)
-        self._port = listener.getsockname()[1]
+        self._listener = listen("127.0.0.1", self._port)
+        self._port = self._listener.getsockname()[1]
         self.server = server.create(self._feed, self._store, self.deaths.append, self._access)
         settings = uvicorn.Config(
             self.server.asgi,
@@ -242,12 +242,20 @@ class Web:
             timeout_graceful_shutdown=1,
         )
         self._uvicorn = uvicorn.Server(settings)
-        self._thread = threading.Thread(
-            target=self._uvicorn.run, kwargs={"sockets": [listener]}, name="web"
-        )
+        self._thread = threading.Thread(target=self._run, name="web")
         self._thread.start()
         wait_until(lambda: self._uvicorn.started, "web server up")
         return self
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        await self._uvicorn.serve(sockets=[self._listener])
+        for connection in list(self._uvicorn.server_state.connections):
+            if connection.transport is not None:  # a page that did not read its last messages
+                connection.transport.abort()
+        await asyncio.sleep(0)
 
     def stop(self) -> None:
         self._uvicorn.should_exit = True

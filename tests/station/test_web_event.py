@@ -75,8 +75,8 @@ def test_a_therapist_looks_marks_scores_and_calls_and_a_clinician_reviews() -> N
     assert {"mark", "score", "symptom", "call_nurse", "acknowledge", "emergency"} <= set(
         acts_of("therapist")
     )
-    assert not set(acts_of("therapist")) & (session | {"set_limit", "sign"})
-    assert {"acknowledge", "emergency", "addendum", "sign"} <= set(acts_of("clinician"))
+    assert not set(acts_of("therapist")) & (session | {"set_limit", "sign_record"})
+    assert {"acknowledge", "emergency", "addendum", "sign_record"} <= set(acts_of("clinician"))
     assert not set(acts_of("clinician")) & (session | {"set_limit", "mark", "score"})
     assert session <= set(acts_of("nurse"))
     assert "set_limit" not in acts_of("nurse")

@@ -89,9 +89,16 @@ def load(path: Path | None = None) -> Profile:
     Raises:
         ConfigError: it cannot be read, says something that cannot be, or passes a hard bound.
     """
-    if path is None:
-        return _shipped()
-    found = parse(_read(path), path)
+    return _shipped() if path is None else check(_read(path), path)
+
+
+def check(text: str, path: Path) -> Profile:
+    """As `load`, of a text; `path` is where it is, or would be.
+
+    Raises:
+        ConfigError: see `load`.
+    """
+    found = parse(text, path)
     _check_bounds(found, path)
     return found
 
@@ -110,10 +117,10 @@ def parse(text: str, path: Path) -> Profile:
     version, own = _parse(text, path)
     rules = {rule.id: rule for rule in (*shipped.rules, *own)}
     merged = tuple(rules.values())
-    return Profile(f"{version} on {shipped.version}", merged, _dump(version, merged))
+    return Profile(f"{version} on {shipped.version}", merged, dump(version, merged))
 
 
-def _dump(version: str, rules: Iterable[Rule]) -> str:
+def dump(version: str, rules: Iterable[Rule]) -> str:
     """Rules as the text of a profile: what the record keeps must not need any other file."""
     lines = [f"version = {json.dumps(version)}"]
     for rule in rules:
@@ -181,7 +188,7 @@ def _check_bounds(profile: Profile, path: Path) -> None:
 def _beyond_bounds(rule: Rule, shipped: dict[str, Rule]) -> str:
     """Why a rule cannot be in force, in words; `""` when it can."""
     known = shipped.get(rule.id)
-    high = _mildest_high(rule)
+    high = mildest_high(rule)
     if known is None and rule.side == "technical":
         conditions = [each.id for each in shipped.values() if each.side == "technical"]
         near = difflib.get_close_matches(rule.id, conditions, n=1, cutoff=0.5)
@@ -192,7 +199,7 @@ def _beyond_bounds(rule: Rule, shipped: dict[str, Rule]) -> str:
             mine, theirs = getattr(rule, key), getattr(known, key)
             if mine != theirs:
                 return f"{key} is {json.dumps(mine)}; it must stay {json.dumps(theirs)}, as shipped"
-        if high is None and _mildest_high(known) is not None:
+        if high is None and mildest_high(known) is not None:
             words = f" with its limit {_range(rule)}" if rule.id in BOUNDS else ""
             return f"has no level of priority high; it must keep one{words}"
     if high is not None and high.limit is not None and rule.id in BOUNDS:
@@ -229,9 +236,9 @@ def unfit_limits(rule: Rule, own: Sequence[float | None]) -> str:
         if limit is None:
             continue
         limits.append(limit)
-        if level is _mildest_high(rule) and not BOUNDS[rule.id][0] <= limit <= BOUNDS[rule.id][1]:
+        if level is mildest_high(rule) and not BOUNDS[rule.id][0] <= limit <= BOUNDS[rule.id][1]:
             return f"the limit of the high level must be {_range(rule)}"
-        worse = level.priority is Priority.HIGH and level is not _mildest_high(rule)
+        worse = level.priority is Priority.HIGH and level is not mildest_high(rule)
         shipped = level.limit if level.limit is not None else limit
         if worse and (limit > shipped if rule.side == "high" else limit < shipped):
             return f"the worst level must stay at {shipped:g}, or be stricter"
@@ -240,6 +247,13 @@ def unfit_limits(rule: Rule, own: Sequence[float | None]) -> str:
     if not all(math.isfinite(limit) for limit in limits):
         return "a limit is a finite number"
     return ""
+
+
+def longest_hold_s(rule: Rule, level: Level) -> float:
+    """The longest delay that a level may have, in seconds; an annotation may have any."""
+    if rule.side != "technical":
+        return math.inf if level.priority is Priority.INFO else LONGEST_HOLD_S
+    return _hold_s(next((each for each in _shipped().rules if each.id == rule.id), None), level)
 
 
 def _hold_s(shipped: Rule | None, level: Level) -> float:
@@ -252,7 +266,8 @@ def _hold_s(shipped: Rule | None, level: Level) -> float:
     return min(same, default=LONGEST_HOLD_S)
 
 
-def _mildest_high(rule: Rule) -> Level | None:
+def mildest_high(rule: Rule) -> Level | None:
+    """The level that `BOUNDS` hold for; None if the rule has no level of priority high."""
     return next((level for level in rule.levels if level.priority is Priority.HIGH), None)
 
 

@@ -72,7 +72,7 @@ MAY: dict[str, frozenset[str]] = {
     "claim_device": _STAFF,
     "rebind_device": _STAFF,
     "addendum": _STAFF | _SIGNER,
-    "sign": _SIGNER,
+    "sign_record": _SIGNER,
     WEB_EVENT: frozenset({"system"}),
 }
 """Command -> roles. `operator` is the person at the station's own command line, `system` the web.

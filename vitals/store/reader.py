@@ -170,6 +170,15 @@ class Reader:
         found = self._select("SELECT hash FROM audit ORDER BY n DESC LIMIT 1")
         return bytes(found[0][0]).hex() if found else ""
 
+    def last_row(self, uuid: str) -> int:
+        """Place in the chain of the last row of a session, 0 when it has none."""
+        ((last,),) = self._select(
+            "SELECT coalesce(max(n), 0) FROM audit"
+            " WHERE session_id = (SELECT session_id FROM session WHERE uuid = ?)",
+            (uuid,),
+        )
+        return int(last)
+
     def audit_by_kind(self, uuid: str | None, kinds: Collection[str]) -> list[StoredAudit]:
         """Those rows of `audit` that are of certain kinds."""
         marks = ", ".join("?" * len(kinds))

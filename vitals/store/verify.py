@@ -17,10 +17,12 @@ from typing import Any
 import apsw
 
 from vitals.errors import StoreError
-from vitals.store import facts, rows, seal
+from vitals.store import facts, rows
 from vitals.store.audit import GENESIS, row_hash
 from vitals.store.connection import RecordUnavailable, explain, open_for_reading, select
 from vitals.store.schema import MIGRATIONS
+from vitals.store.seal import Digest
+from vitals.store.seal_check import check
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,37 +176,25 @@ def _summaries(connection: apsw.Connection) -> None:
 def _seals(connection: apsw.Connection) -> tuple[int, int]:
     sealed = unsealed = 0
     for session_id, uuid in select(connection, "SELECT session_id, uuid FROM session"):
-        last = under_seal = 0
-        for n, body in select(
-            connection,
-            "SELECT n, body FROM audit WHERE session_id = ? AND kind = ? AND seq IS NULL"
-            " ORDER BY n",
-            (session_id, rows.SEAL),
-        ):
-            told = json.loads(body)
-            from_seq, last = told["from_seq"], told["to_seq"]
-            found = seal.digest(connection, session_id, from_seq, last)
-            if found != seal.Digest(told["rows"], told["sha256"]):
+        told = [
+            (n, json.loads(body))
+            for n, body in select(
+                connection,
+                "SELECT n, body FROM audit WHERE session_id = ? AND kind = ? AND seq IS NULL"
+                " ORDER BY n",
+                (session_id, rows.SEAL),
+            )
+        ]
+        ranges = [(seal["from_seq"], seal["to_seq"]) for _, seal in told]
+        found = check(connection, session_id, ranges)
+        for (n, seal), digest in zip(told, found.digests, strict=True):
+            if digest != Digest(seal["rows"], seal["sha256"]):
                 raise _Broken(
-                    f"session {uuid}: samples {from_seq} to {last} were changed after they were "
-                    f"sealed by audit row {n}"
+                    f"session {uuid}: samples {seal['from_seq']} to {seal['to_seq']} were changed "
+                    f"after they were sealed by audit row {n}"
                 )
-            under_seal += found.rows
-        total, behind = _count(connection, session_id, last)
-        if under_seal + behind != total:
+        if found.between:
             raise _Broken(f"session {uuid}: there are samples between those that were sealed")
-        sealed, unsealed = sealed + under_seal, unsealed + behind
+        sealed += sum(digest.rows for digest in found.digests)
+        unsealed += found.behind
     return sealed, unsealed
-
-
-def _count(connection: apsw.Connection, session_id: int, last: int) -> tuple[int, int]:
-    total = behind = 0
-    for table in ("numeric", "wave"):
-        ((every, later),) = select(
-            connection,
-            f"SELECT count(*), count(*) FILTER (WHERE seq > ?) FROM {table}"  # noqa: S608
-            " WHERE channel_id IN (SELECT channel_id FROM channel WHERE session_id = ?)",
-            (last, session_id),
-        )
-        total, behind = total + every, behind + later
-    return total, behind

@@ -13,6 +13,7 @@ import orjson
 import plotly.io as pio
 
 from dashboard.figures import CHARTED, Chart, Limit, Series, session_figure
+from dashboard.review import Rooms
 from vitals.alarms import profile
 from vitals.errors import ConfigError
 from vitals.model import Quality, Session
@@ -23,10 +24,6 @@ MOST_ROWS = 500
 """Rows of a session's table."""
 MARKED = {"dose": "dose", "resumed": "resumed"}
 _INVALID = QUALITIES.index(Quality.INVALID)
-
-
-Rooms = frozenset[str] | None
-"""Rooms whose sessions may be seen, None for all."""
 
 
 def sessions(store: Path, *, rooms: Rooms = None) -> bytes | None:
