@@ -59,6 +59,12 @@ class Wards(RuleBasedStateMachine):
     def judge(self, change: AlarmChange) -> None:
         before, after = change.before, change.after
         assert after.rule in RULES
+        side = RULES[after.rule].side
+        named = after.condition != "idle" and side != "technical" and " " in after.text
+        if named and after.value is not None and after.limit is not None:
+            beyond = after.value >= after.limit if side == "high" else after.value <= after.limit
+            assert beyond, f"what it says is not true: {after.text}"
+            assert f" {after.value:.0f} " in after.text
         if after.condition == "active":
             level = RULES[after.rule].levels[after.level]
             assert level.priority is after.priority

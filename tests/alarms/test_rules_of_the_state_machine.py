@@ -222,6 +222,13 @@ def test_rule_5_high_latches_visible_and_sounding_until_acknowledged() -> None:
     assert (ended.after.condition, ended.cause, ended.actor) == ("idle", "acknowledged", "nurse A")
 
 
+def test_rule_5_what_has_ended_names_the_last_value_that_was_out() -> None:
+    changes = fold(RULES["spo2-low"], "95 86x12 91x3 96x30")
+    assert changes[-1].after.condition == "latched"
+    assert changes[-1].after.text == "SpO2 91 < 92"
+    assert changes[-1].after.value_us == T0_US + 15 * US
+
+
 def test_rule_5_medium_latches_as_a_silent_message() -> None:
     alarm = alarm_after(f"{MEDIUM} 97x600")
     assert (alarm.alarm.condition, alarm.alarm.sounding, alarm.live) == ("latched", False, True)

@@ -220,10 +220,7 @@ class AlarmMachine:
                 level=pending[-1],
                 priority=level.priority,
                 onset_us=self.tracks[pending[-1]].since_us,
-                value=self._value,
-                value_us=self._last_us,
-                limit=self._limit(pending[-1]),
-                text=self._message(pending[-1]),
+                **self._named(pending[-1]),
             )
         elif not pending and self.alarm.condition == "pending":
             if self._met < 0:
@@ -258,10 +255,7 @@ class AlarmMachine:
             level=level,
             priority=priority,
             onset_us=at_us if new else alarm.onset_us,
-            value=self._value,
-            value_us=self._last_us,
-            limit=self._limit(says),
-            text=self._message(says),
+            **self._named(says),
             silent=self._silent(level),
             entered_by=self._by,
             **acts,
@@ -278,9 +272,9 @@ class AlarmMachine:
         """An alarm that was only shown begins to sound."""
         alarm = self.alarm
         if alarm.silent and alarm.condition == "active" and not self._silent(alarm.level):
-            self._change(at_us, cause, silent=False, value=self._value, value_us=self._last_us,
-                         limit=self._limit(alarm.level), text=self._message(alarm.level),
-                         entered_by=self._by)  # fmt: skip
+            self._change(
+                at_us, cause, silent=False, **self._named(alarm.level), entered_by=self._by
+            )
 
     def _reread(self, at_us: int) -> None:
         """Another reading at the same level: the message says the newest."""
@@ -292,7 +286,7 @@ class AlarmMachine:
                 value=self._value,
                 value_us=at_us,
                 limit=self._limit(says),
-                text=self._message(says),
+                text=self._message(says, self._value),
                 entered_by=self._by,
             )
 
@@ -300,7 +294,7 @@ class AlarmMachine:
         """It asks for somebody again."""
         high = self.alarm.priority is Priority.HIGH
         if "value" in fields:
-            fields["text"] = self._message(max(self._met, 0))
+            fields["text"] = self._message(max(self._met, 0), self._value)
         raised_us = at_us if high else None
         again = {**_SEEN, "raised_us": raised_us, "escalated": 0, "entered_by": self._by}
         self._change(at_us, cause, **{**again, **fields})
@@ -340,9 +334,23 @@ class AlarmMachine:
         now = self.tracks[level].now
         return now.limit if now is not None else self.rule.levels[level].limit
 
-    def _message(self, level: int) -> str:
+    def _named(self, level: int) -> dict[str, Any]:
+        """Value, limit and text of a level: the newest value that was out, never one inside.
+
+        While a level is released its values are inside already. Nothing (what was named stays)
+        when no value is known that is beyond the limit in force.
+        """
+        track, value, value_us = self.tracks[level], self._value, self._last_us
+        if self.rule.side != "technical" and value is not None and not track.out(value):
+            if track.last_out is None or not track.out(track.last_out[0]):
+                return {}
+            value, value_us = track.last_out
+        text = self._message(level, value)
+        return {"value": value, "value_us": value_us, "limit": self._limit(level), "text": text}
+
+    def _message(self, level: int, value: float | None) -> str:
         limit = self._limit(level)
-        if self.rule.side == "technical" or limit is None or self._value is None:
+        if self.rule.side == "technical" or limit is None or value is None:
             return self._text or self.rule.label
         strict = self.rule.levels[level].strict
         sign = {("low", True): "<", ("low", False): "≤", ("high", True): ">"}.get(
@@ -350,7 +358,7 @@ class AlarmMachine:
         )
         now = self.tracks[level].now
         why = f" ({now.why})" if now is not None and now.why else ""
-        return f"{self.rule.label} {self._value:.0f} {sign} {limit:.0f}{why}"
+        return f"{self.rule.label} {value:.0f} {sign} {limit:.0f}{why}"
 
     def _change(self, at_us: int, cause: str, actor: str = "", **fields: Any) -> None:
         before = self.alarm

@@ -60,6 +60,7 @@ class Track:
         not_before_us: earliest time at which a technical condition may be met.
         run: consecutive good samples that were out.
         outs: consecutive samples that were out.
+        last_out: the newest value that was out, and its time.
     """
 
     level: Level
@@ -71,6 +72,7 @@ class Track:
     not_before_us: int = 0
     run: int = 0
     outs: int = 0
+    last_out: tuple[float, int] | None = None
     _done: float = 0.0
     """How much of the running delay has passed, in µs (with SatSeconds: µs times depth)."""
     _rate: float = 0.0
@@ -99,6 +101,8 @@ class Track:
     def sample(self, at_us: int, value: float, last_us: int | None, *, good: bool = True) -> None:
         """Judges a valid sample; `last_us` is the time of the one before."""
         out = self.out(value)
+        if out:
+            self.last_out = (value, at_us)
         if self.pace.spot:
             self._spot(at_us, value, out=out)
             return
