@@ -17,7 +17,7 @@ import numpy as np
 from simulators.events import Event
 from simulators.mishaps import ORDINARY, Mishaps
 from simulators.pulse import Array
-from simulators.visit import ROOM, START_US, Truth, Visit
+from simulators.visit import OXIMETER, ROOM, START_US, Truth, Visit
 from vitals.alarms.profile import Profile
 from vitals.model import US, AlarmChange, Input, Output, Session, SessionChange
 from vitals.room import Room
@@ -236,7 +236,7 @@ def run(
         seed,
         route=route,
         mishaps=mishaps,
-        oximeter=oximeter,
+        oximeter=OXIMETER if oximeter else None,
         subject=subject,
         room=room_id,
         start_us=start_us,

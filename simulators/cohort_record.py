@@ -7,27 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+from simulators.past_record import PastRecord, PastRoom
 from simulators.visit import DEVICES, ROOM
-from vitals import wire
 from vitals.alarms.profile import Profile
 from vitals.errors import StoreError
-from vitals.model import (
-    US,
-    AlarmChange,
-    Audience,
-    Command,
-    Due,
-    Event,
-    Input,
-    Link,
-    Notice,
-    Numeric,
-    Output,
-    Result,
-    SessionChange,
-    StoreState,
-)
-from vitals.record import Record
+from vitals.model import US, Input, Output, StoreState
 from vitals.room import Room
 
 HOURS_UTC = (8, 11, 14)
@@ -53,13 +37,12 @@ class CohortRecord:
             )
         if not path.absolute().parent.is_dir():
             raise StoreError(f"{path}: there is no such folder; make it, or name another")
-        self._path, self._profile, self._today = path, profile, today
-        self._described = Room(ROOM, DEVICES, profile, mode="test").setup.to_json()
-        self._record = _PastRecord(path, _STATION, "")
+        self._today = today
+        self._record = PastRecord(path, _STATION, "")
         self._record.clock(1.0)
         self._trouble = "the disk does not answer"
         self._record.start(self._told)
-        self._steps: list[tuple[Input, list[tuple[int, Output]]]] = []
+        self._room = PastRoom(self._record, Room(ROOM, DEVICES, profile, mode="test"))
 
     def __enter__(self) -> CohortRecord:
         return self
@@ -85,11 +68,11 @@ class CohortRecord:
 
     def on_step(self, item: Input, outputs: list[Output]) -> None:
         """Keeps what happened until it is known whether the visit counts."""
-        self._steps.append((item, [(next(self._record.seq), output) for output in outputs]))
+        self._room.on_step(item, outputs)
 
     def drop(self) -> None:
         """Forgets the visit since the last `write` or `drop`."""
-        self._steps.clear()
+        self._room.drop()
 
     def write(self) -> None:
         """Writes that visit and waits until it is committed.
@@ -103,58 +86,9 @@ class CohortRecord:
             answers.append(committed)
             answered.set()
 
-        session: str | None = None
-        for item, outputs in self._steps:
-            self._record.now_us = item.at_us
-            before = session
-            for _, output in outputs:
-                if isinstance(output, SessionChange) and output.cause == "opened":
-                    session = output.session.id
-            self._input(item, before, outputs)
-            for seq, output in outputs:
-                if isinstance(output, SessionChange) and output.cause == "closed":
-                    with self._record.together(told):
-                        self._output(seq, output, session)
-                    session = None
-                else:
-                    self._output(seq, output, session)
-        self._steps.clear()
+        self._room.write(told)
         if not answered.wait(_COMMIT_S) or not answers[0]:
             raise self._failed()
-
-    def _input(self, item: Input, session: str | None, outputs: list[tuple[int, Output]]) -> None:
-        record, seq = self._record, item.seq
-        match item.body:
-            case Numeric() as numeric if session is not None:
-                record.numeric(session, seq, numeric)
-            case Notice() as notice:
-                record.notice(seq, ROOM, session, notice)
-            case Link() as link:
-                record.link(seq, ROOM, session, link)
-            case Audience() as audience:
-                body = {"event": "audience", "armed": audience.armed}
-                record.station_event(seq, item.at_us, body)
-            case Command() as command:
-                result = next(o for _, o in outputs if isinstance(o, Result))
-                message = wire.ResultMsg(id=result.id, ok=result.ok, error=result.error)
-                record.command(seq, item.at_us, session, command, message)
-            case _:
-                pass
-
-    def _output(self, seq: int, output: Output, session: str | None) -> None:
-        record = self._record
-        match output:
-            case AlarmChange():
-                record.alarm(seq, session, output, self._profile.version)
-            case Due():
-                record.due(seq, session, output)
-            case SessionChange():
-                room = self._described if output.cause == "opened" else None
-                record.session(seq, output, self._profile.text, room=room)
-            case Event():
-                record.event(seq, ROOM, session, output)
-            case _:
-                pass
 
     def _told(self, state: StoreState) -> None:
         if not state.recording:
@@ -162,12 +96,3 @@ class CohortRecord:
 
     def _failed(self) -> StoreError:
         return StoreError(f"the cohort could not be recorded: {self._trouble}")
-
-
-class _PastRecord(Record):
-    """A record whose present is the visit's, not the computer's."""
-
-    now_us = 0
-
-    def _time(self) -> int:
-        return self.now_us or super()._time()

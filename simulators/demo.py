@@ -22,15 +22,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices import registry
-from simulators import ble, scenario
+from simulators import ble, past, scenario
 from simulators.bedside import Bedside
 from simulators.endpoints import Endpoint, PtyEndpoint, TcpEndpoint
 from simulators.faults import LineFault
 from simulators.monitor import SimulatedMonitor
+from simulators.past import PastPatient
 from simulators.patient import Patient
+from simulators.physiology import Physiology
 from vitals import config, wire
 from vitals.errors import ConfigError, FeedError
 from vitals.follower import ask
+from vitals.model import RoomDevice
 from vitals.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ STORIES = ("calm", "desaturation", "hypertension", "mixed", "motion", "probe-off
 ROUTES = ("iv", "im", "intranasal", "sublingual")
 FIRST_DOSE_S, DOSE_STEP_S = 60.0, 40.0
 """Patient seconds until the first room's dose, and between one room's and the next's."""
+_CALM = (126.0, 80.0)
+_SEEDS_APART = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class DemoRoom:
     story: scenario.Scenario
     bedside: Bedside
     toml: str
+    past: PastPatient
 
 
 class Demo:
@@ -76,6 +82,7 @@ class Demo:
         faults: Sequence[LineFault] = (),
         swaps_per_minute: float = 0.0,
     ) -> None:
+        """Makes the rooms; without a `story` their sessions have been open for a while."""
         bad = (faults, swaps_per_minute)
         self._air = _air() if rooms > 1 and ble.installed() else None
         airs = [None] * (rooms - 1) + [self._air]
@@ -89,6 +96,17 @@ class Demo:
             encoding="utf-8",
         )
         self.config = config.load(self.config_path)
+        self._resumed = story is None
+        if self._resumed:
+            text = self.config_path.read_text(encoding="utf-8")
+            past.write(self.config, text, [room.past for room in self.rooms])
+        for room in self.rooms:  # what happens counts from now
+            room.bedside.play(self._to_come(room))
+
+    def _to_come(self, room: DemoRoom) -> scenario.Scenario:
+        """The room's story, without a dose that was given already."""
+        dosed = self._resumed and room.bedside.patient.physiology.doses
+        return replace(room.story, dose_at_s=None) if dosed else room.story
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
         """Runs until cancelled."""
@@ -112,13 +130,14 @@ class Demo:
 
     async def _act(self, room: DemoRoom) -> None:
         """Opens the session, and marks the dose when the patient gets it."""
-        route = room.story.route or "iv"
-        await self._ask(room, "open_session", {"subject_ref": room.subject, "route": route})
-        dose_at_s = room.story.dose_at_s
+        patient, route = room.bedside.patient, room.story.route or "iv"
+        begin_s, dose_at_s = patient.now_s, self._to_come(room).dose_at_s
+        if not self._resumed:
+            await self._ask(room, "open_session", {"subject_ref": room.subject, "route": route})
         if dose_at_s is None:
             return
         # the bedside moves in a thread of its own, by patient time
-        while room.bedside.patient.now_s < dose_at_s:  # noqa: ASYNC110
+        while patient.now_s < begin_s + dose_at_s:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await self._ask(room, "dose", {})
 
@@ -154,7 +173,9 @@ def _room(
         route=told.route or ROUTES[index % len(ROUTES)],
         dose_at_s=FIRST_DOSE_S + index * DOSE_STEP_S if told.dose_at_s is None else told.dose_at_s,
     )
-    patient = Patient(seed + index, route=told.route or "iv")
+    seed_of = seed + index if story else _calm(seed + index)
+    patient = Patient(seed_of, route=told.route or "iv")
+    devices: list[RoomDevice] = []
     room_id = f"room-{number}"
     endpoints: list[Endpoint] = []
     lines = [f'[[room]]\nid = "{room_id}"\nlabel = "Room {number}"\n']
@@ -164,6 +185,7 @@ def _room(
         device = f"r{number}-{name}"
         endpoint = _endpoint(driver, patient, seed + number, faults, folder / device, air)
         endpoints.append(endpoint)
+        devices.append(_as_bound(device, driver, 2 * index + len(devices)))
         lines.append(
             f'  [[room.device]]\n  id = "{device}"\n  driver = "{driver}"\n'
             f"  url = {json.dumps(endpoint.url)}\n"
@@ -171,12 +193,31 @@ def _room(
     bedside = Bedside(
         patient,
         endpoints,
-        scenario=told,
         speed=speed,
         swaps_per_minute=0.0 if air else swaps_per_minute,  # there is no plug to take
         seed=seed + number,
     )
-    return DemoRoom(room_id, f"DEMO-{number:02d}", told, bedside, "\n".join(lines))
+    subject = f"DEMO-{number:02d}"
+    oximeter, cuff = devices
+    before = PastPatient(room_id, subject, seed_of, patient, (oximeter, cuff))
+    return DemoRoom(room_id, subject, told, bedside, "\n".join(lines), before)
+
+
+def _calm(seed: int) -> int:
+    """The next seed of a patient whose pressure before the dose is not near the gate's."""
+    while True:
+        baseline = Physiology(seed).baseline
+        if baseline.sys <= _CALM[0] and baseline.dia <= _CALM[1]:
+            return seed
+        seed += _SEEDS_APART
+
+
+def _as_bound(device: str, driver: str, rank: int) -> RoomDevice:
+    """A device as the station will have it."""
+    found = registry.get(driver)
+    spot = found.mode == "spot"
+    own = found.own_alarm
+    return RoomDevice(device, found.channels, found.can, spot, found.period_s, rank, own)
 
 
 def _endpoint(

@@ -55,9 +55,9 @@ class Nurse:
         self.dosed_s: float | None = None
         self.closed = False
 
-    def opens(self, subject: str, route: str) -> Plan:
-        """The first thing she does."""
-        return Plan(0.0, "open_session", {"subject_ref": subject, "route": route})
+    def arrives(self, subject: str, route: str) -> Iterable[Plan]:
+        """The first things she does."""
+        yield Plan(0.0, "open_session", {"subject_ref": subject, "route": route})
 
     def reads(self, now_s: float, sys: float, dia: float) -> Iterable[Plan]:
         """She sees a blood pressure."""
@@ -65,7 +65,7 @@ class Nurse:
         if self.dosed_s is None:
             if not self._decided and now_s - self._readings[0][0] >= _APART_S:
                 self._decided = True
-                yield self._gate(now_s)
+                yield from self._gate(now_s)
         elif not self._treated and self._severe_twice():
             self._treated = True
             yield self._mark(now_s + self._between(_TREATS_S), "antihypertensive given")
@@ -101,15 +101,19 @@ class Nurse:
         last = [sys for _, sys, _ in self._readings[-2:]]
         return len(last) == 2 and min(last) >= SEVERE_SYS
 
-    def _gate(self, now_s: float) -> Plan:
+    def _gate(self, now_s: float) -> Iterable[Plan]:
         too_high = [(sys, dia) for _, sys, dia in self._readings if _above(sys, dia)]
         if not too_high:
-            return Plan(now_s + self._between(_READY_S), "dose")
+            yield from self._gives(now_s + self._between(_READY_S))
+            return
         self.held = tuple((sys, dia) for _, sys, dia in self._readings)
         sys, dia = too_high[0]
-        return Plan(
-            now_s + 30, "close_session", {"reason": f"held: {sys:.0f}/{dia:.0f} before the dose"}
-        )
+        why = f"held: {sys:.0f}/{dia:.0f} before the dose"
+        yield Plan(now_s + 30, "close_session", {"reason": why})
+
+    def _gives(self, at_s: float) -> Iterable[Plan]:
+        """Nothing speaks against the dose."""
+        yield Plan(at_s, "dose")
 
     def _after_dose(self, dose_s: float) -> Iterable[Plan]:
         for symptom, share in SYMPTOMS:

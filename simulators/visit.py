@@ -32,6 +32,7 @@ from vitals.model import (
     Audience,
     Command,
     DeviceRequest,
+    Due,
     Flag,
     Input,
     Link,
@@ -80,7 +81,11 @@ class Visit:
         seed: everything about the visit follows from it, and from what the room answers.
         route: of the dose.
         mishaps: how often what goes wrong.
-        oximeter: False leaves the oximeter away, for what hangs on blood pressures alone.
+        oximeter: None leaves it away, for what hangs on blood pressures alone.
+        cuff: one that cannot be started by the program is started by the nurse, when it is due.
+        physiology: the patient; None draws one from the seed.
+        nurse: None draws one from the seed.
+        until_s: the visit is left in the middle, so long after it began; None = its end.
         subject: the patient's pseudonym.
         room: the room.
         start_us: when the session is opened, microseconds UTC.
@@ -102,7 +107,11 @@ class Visit:
         *,
         route: str = "iv",
         mishaps: Mishaps = ORDINARY,
-        oximeter: bool = True,
+        oximeter: RoomDevice | None = OXIMETER,
+        cuff: RoomDevice = CUFF,
+        physiology: Physiology | None = None,
+        nurse: Nurse | None = None,
+        until_s: int | None = None,
         subject: str = "P-1",
         room: str = ROOM,
         start_us: int = START_US,
@@ -110,12 +119,15 @@ class Visit:
         self.route = check_route(route)
         self._name, self._room, self._start_us = f"visit-{seed}-{start_us}", room, start_us
         self._mishaps = mishaps
-        self.devices = DEVICES if oximeter else (CUFF,)
+        self._probe, self._cuff = oximeter or OXIMETER, cuff
+        self.devices = (oximeter, cuff) if oximeter else (cuff,)
         self._watch = self._oximeter if oximeter else self._time_only
+        self._prompted = "start_nibp" not in cuff.can
+        self._until_s = _LENGTH_S if until_s is None else min(until_s, _LENGTH_S)
         self._cuff_rng = np.random.default_rng([seed, 12])
         self._misread_rng = np.random.default_rng([seed, 13])
-        self.nurse = Nurse(np.random.default_rng([seed, 14]))
-        self._physiology = Physiology(seed, gated=False)
+        self.nurse = nurse or Nurse(np.random.default_rng([seed, 14]))
+        self._physiology = physiology or Physiology(seed, gated=False)
         self.events, self._falls = draw(mishaps, np.random.default_rng([seed, 11]), _LENGTH_S)
         self.readings: list[tuple[float, float, float]] = []
         self.failures = self.failures_in_a_row = 0
@@ -124,17 +136,18 @@ class Visit:
         self._seconds = np.arange(_LENGTH_S, dtype=np.float64)
         self._agenda: list[tuple[float, int, _Event]] = []
         self._count = itertools.count(1)
-        self._conditions = Conditions(OXIMETER.id)
+        self._conditions = Conditions(self._probe.id)
         self._flags = self._flags_by_second()
         self._misread = misread(self.events, self._misread_rng, self._seconds)
         self._shown: dict[str, list[float]] = {}
+        self._channels = [key for key in OXIMETER.channels if key in self._probe.channels]
         self._look()
-        self._plan([self.nurse.opens(subject, self.route)])
+        self._plan(self.nurse.arrives(subject, self.route))
 
     # --- what goes into the room ------------------------------------------------------------
 
     def inputs(self, seqs: Iterator[int] | None = None) -> Iterator[Input]:
-        """All inputs of the visit in order, until the nurse has closed the session.
+        """All inputs of the visit in order, until the nurse has closed the session or `until_s`.
 
         Args:
             seqs: gives the inputs their numbers; None = from 1 on.
@@ -143,7 +156,7 @@ class Visit:
         for device in self.devices:
             yield Input(next(seqs), self._start_us, Link(device.id, self._start_us, "streaming"))
         yield Input(next(seqs), self._start_us, Audience(self._start_us, armed=1))
-        for second in range(_LENGTH_S):
+        for second in range(self._until_s):
             self._second = second
             at_us = self._start_us + second * US
             while self._agenda and self._agenda[0][0] <= second:
@@ -166,8 +179,14 @@ class Visit:
         if self.nurse.dosed_s is not None and was_dosed is None:
             self._dosed(self.nurse.dosed_s)
         for output in outputs:
-            if isinstance(output, DeviceRequest) and not self._cuff_busy:
+            if self._asks(output) and not self._cuff_busy:
                 self._inflate()
+
+    def _asks(self, output: Output) -> bool:
+        """Whether the cuff is started because of this, by the program or by the nurse."""
+        if isinstance(output, Due) and self._prompted:
+            return output.state == "due" and output.what.startswith("nibp")
+        return isinstance(output, DeviceRequest)
 
     def truth(self) -> Truth:
         """What was true until now."""
@@ -215,16 +234,16 @@ class Visit:
         return said
 
     def _oximeter(self, second: int, at_us: int) -> Iterable[_Body]:
-        shown = {channel: self._shown[channel][second] for channel in OXIMETER.channels}
+        shown = {channel: self._shown[channel][second] for channel in self._channels}
         flags = self._flags.get(second)
         if flags is None:
             if self._flags.get(second - 1):
                 yield from self._conditions.change(_NO_FLAGS, at_us)
             for channel, value in shown.items():
-                yield Numeric(OXIMETER.id, channel, at_us, value)
+                yield Numeric(self._probe.id, channel, at_us, value)
         else:
             yield from self._conditions.change(flags, at_us)
-            yield from numerics(OXIMETER.id, at_us, shown, flags)
+            yield from numerics(self._probe.id, at_us, shown, flags)
 
     def _time_only(self, second: int, at_us: int) -> Iterable[_Body]:
         if second % _TICK_S == 0:
@@ -236,7 +255,7 @@ class Visit:
         """The cuff starts within a second, and has a reading or a reason some time later."""
         self._cuff_busy = True
         takes_s = float(self._cuff_rng.uniform(*_CUFF_S))
-        self._at(self._second + 1, lambda at_us: [Notice(CUFF.id, at_us, "cuff_inflating")])
+        self._at(self._second + 1, lambda at_us: [Notice(self._cuff.id, at_us, "cuff_inflating")])
         self._at(self._second + 1 + round(takes_s), self._deflate)
 
     def _deflate(self, at_us: int) -> Iterable[_Body]:
@@ -244,11 +263,11 @@ class Visit:
         noise = self._cuff_rng.standard_normal(2) * _NIBP_NOISE
         reason = cuff_reason(self._mishaps, self._cuff_rng, again=self._cuff_failed > 0)
         self._cuff_failed = self._cuff_failed + 1 if reason else 0
-        yield Notice(CUFF.id, at_us, "cuff_inflating", active=False)
+        yield Notice(self._cuff.id, at_us, "cuff_inflating", active=False)
         if reason:
             self.failures += 1
             self.failures_in_a_row = max(self.failures_in_a_row, self._cuff_failed)
-            yield Notice(CUFF.id, at_us, "nibp_failed", detail=reason)
+            yield Notice(self._cuff.id, at_us, "nibp_failed", detail=reason)
             return
         true_sys, true_dia = self._physiology.pressure(np.asarray(float(self._second)))
         sys = math.floor(true_sys + noise[0] + 0.5)
@@ -256,7 +275,7 @@ class Visit:
         mean = math.floor(dia + (sys - dia) / 3 + 0.5)
         self.readings.append((self._second, sys, dia))
         for channel, value in zip(NIBP, (sys, dia, mean), strict=True):
-            yield Numeric(CUFF.id, channel, at_us, float(value))
+            yield Numeric(self._cuff.id, channel, at_us, float(value))
         self._plan(self.nurse.reads(self._second, sys, dia))
 
     # --- nurse --------------------------------------------------------------------------------

@@ -51,7 +51,30 @@ def test_three_rooms_are_live_four_seconds_after_the_start(
     expect(page.get_by_text("Staff aid, not a medical device").first).to_be_visible()
     expect(page.get_by_text("DEMO", exact=True).first).to_be_visible()
     # the machine may be busy with other tests; the goal itself (4 s) is measured by `make bench`
-    assert first_s < 12
+    assert first_s < 20
+
+
+def test_the_rooms_of_a_demo_have_been_going_on_and_a_patient_was_here_before(
+    demo: Callable[..., Demo], new_page: Callable[..., Page]
+) -> None:
+    clinic = demo("--rooms", "2")
+    page = new_page()
+    page.goto(f"{clinic.url}/room/room-1")
+    page.wait_for_selector(FRESH)
+    sessions = clinic.reader.sessions()
+    here = {s.session.room: s.session for s in sessions if s.state == "open"}
+    assert {(s.session.subject_ref, s.session.phase) for s in sessions if s.state == "closed"} == {
+        ("DEMO-01", "CLOSED"),
+    }
+    assert (here["room-1"].subject_ref, here["room-1"].mode) == ("DEMO-01", "demo")
+    assert here["room-1"].dose_us is not None
+    assert here["room-2"].dose_us is None
+    expect(page.get_by_text("expected course – not a limit").first).to_be_visible(timeout=60_000)
+    gaps = clinic.reader.gaps(here["room-1"].id)
+    assert len(gaps) <= 1, "nothing is missing but what passed while the station started"
+    command = [*VITALS, "sessions", "verify", "--store", str(clinic.store)]
+    verify = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert verify.returncode == 0, verify.stdout + verify.stderr
 
 
 def test_a_desaturation_rings_in_time_and_an_acknowledgement_is_seen_by_all(
@@ -103,7 +126,7 @@ def test_a_desaturation_rings_in_time_and_an_acknowledgement_is_seen_by_all(
 def test_kill_of_the_station_is_said_and_mended_and_loses_nothing_acknowledged(
     demo: Callable[..., Demo], new_page: Callable[..., Page]
 ) -> None:
-    clinic = demo("--rooms", "2")
+    clinic = demo("--rooms", "2", "--scenario", "calm")
     page = new_page()
     page.goto(f"{clinic.url}/room/room-1")
     page.wait_for_selector(FRESH)
@@ -145,7 +168,7 @@ def test_kill_of_the_station_is_said_and_mended_and_loses_nothing_acknowledged(
 def test_kill_of_the_web_is_said_and_mended_and_the_record_has_no_gap(
     demo: Callable[..., Demo], new_page: Callable[..., Page]
 ) -> None:
-    clinic = demo("--rooms", "2")
+    clinic = demo("--rooms", "2", "--scenario", "calm")
     page = new_page()
     page.goto(clinic.url)
     page.wait_for_selector(FRESH)
