@@ -24,7 +24,9 @@ from vitals.session.permissions import ROLES
 
 NAME_MAX = 40
 _USER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
-_RESERVED = re.compile(r"(nurse|demo|system|unknown|operator|emergency\b.*)", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"(nurse|demo|system|unknown|operator|api token\b.*|emergency\b.*)", re.IGNORECASE
+)
 """Names that stand in the record for something else."""
 
 
@@ -137,7 +139,7 @@ class Accounts:
             self.connection.execute(
                 "INSERT INTO person(user, name, role, rooms, password, created_us)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (user, name, _role(role), _rooms(rooms), password, now_us),
+                (user, name, _role(role), rooms_text(rooms), password, now_us),
             )
             self.event("account_added", now_us, user=user, name=name, role=role, by=by)
         return self.person(user)
@@ -204,9 +206,9 @@ class Accounts:
         with self.changing():
             self.connection.execute(
                 "UPDATE person SET name = ?, role = ?, rooms = ? WHERE person_id = ?",
-                (name, role, _rooms(kept), person.id),
+                (name, role, rooms_text(kept), person.id),
             )
-            told = {"rooms": ",".join(json.loads(_rooms(kept))), "was": person.name}
+            told = {"rooms": ",".join(json.loads(rooms_text(kept))), "was": person.name}
             self.event(
                 "account_changed", now_us, user=person.user, name=name, role=role, **told, by=by
             )
@@ -283,5 +285,6 @@ def _role(role: str) -> str:
     return role
 
 
-def _rooms(rooms: Iterable[str]) -> str:
+def rooms_text(rooms: Iterable[str]) -> str:
+    """Rooms as they are stored; none of them stands for all."""
     return json.dumps(sorted({room.strip() for room in rooms} - {""}))

@@ -17,6 +17,7 @@ from dashboard import screens
 from dashboard.accounts import Person
 from dashboard.people_thread import Change, Loaded, PeopleThread
 from dashboard.screens import PIN_TRIES, Screen, key_of
+from dashboard.tokens import Token
 from dashboard.who import ANYBODY, Colleague, EmergencyAccess, Viewer, Who
 from vitals.clock import Clock, Now
 from vitals.errors import VitalsError
@@ -93,6 +94,8 @@ class Attendance:
         self._people: dict[int, Person] = {}
         self._screens: dict[str, Screen] = {}
         self._devices: set[tuple[str, int]] = set()
+        self._tokens: dict[str, Token] = {}
+        self._tokens_used: set[int] = set()
         self._pages: set[Page] = set()
         self._seen_us = self._clock.now_us()
         self._take(self.store.load())
@@ -125,6 +128,19 @@ class Attendance:
             return Viewer(screen, person.user, screen.emergency.name, "nurse", person.rooms)
         locked = screen.state == "locked"
         return Viewer(screen, person.user, person.name, person.role, person.rooms, locked)
+
+    def program(self, shown: str) -> Viewer:
+        """The program that shows this token.
+
+        Raises:
+            Refused: it is not known, was revoked, or has expired.
+        """
+        token = self._tokens.get(key_of(shown))
+        why_not = "this token is not known here" if token is None else token.why_not(self.now_us())
+        if token is None or why_not:
+            raise Refused(401, why_not)
+        self._tokens_used.add(token.id)
+        return Viewer(None, "", token.called, token.role, token.rooms, token=token.name)
 
     def who(self, viewer: Viewer) -> Who:
         """What a page is told."""
@@ -204,11 +220,17 @@ class Attendance:
         keys = {page.viewer.key for page in self._pages}
         used = [screen for screen in self._screens.values() if screen.key in keys]
 
+        shown, self._tokens_used = self._tokens_used, set()
+
         def store(connection: apsw.Connection) -> None:
             for screen in used:
                 screens.seen(connection, screen, now_us)
+            for token in shown:
+                connection.execute(
+                    "UPDATE token SET used_us = ? WHERE token_id = ?", (now_us, token)
+                )
 
-        if used:
+        if used or shown:
             await self._try_write(None, store)
 
     def _lock(self, screen: Screen, what: str) -> tuple[dict[str, Any], Change]:
@@ -275,6 +297,7 @@ class Attendance:
             kept = loaded.screens
         self._screens = kept
         self._people, self._devices = loaded.people, loaded.devices
+        self._tokens = loaded.tokens
         anybody = any(not person.disabled for person in self._people.values())
         self.in_force = self._required or anybody
         for page in list(self._pages):

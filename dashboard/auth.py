@@ -137,6 +137,18 @@ class Auth(Attendance):
         self._refresh()
         return raw
 
+    def let_in(self, shown: str, address: str) -> Viewer:
+        """The program that shows a token; the record is told of tokens that are refused.
+
+        Raises:
+            Refused: see `Attendance.program`.
+        """
+        try:
+            return self.program(shown)
+        except Refused:
+            self._tell_failed("a token", address, "by a token")
+            raise
+
     async def unlock(self, viewer: Viewer, user: str, pin: str) -> None:
         """Unlocks a screen by PIN, for the same person or another one.
 
@@ -249,10 +261,14 @@ class Auth(Attendance):
             raise Refused(503, str(error), 5.0) from error
 
     def _failed(self, person: Person | None, address: str) -> None:
+        user, account = (person.user, str(person.id)) if person else ("unknown", "unknown")
+        self._tell_failed(user, address, f"account {account}")
+
+    def _tell_failed(self, user: str, address: str, whose: str) -> None:
         now_us = self._clock.now_us()
-        first = self._failures.add(person.user if person else "unknown", address, now_us)
+        first = self._failures.add(user, address, now_us)
         if first is not None:
-            log.warning("a sign-in failed, account %s", person.id if person else "unknown")
+            log.warning("a sign-in failed, %s", whose)
             told = {"what": "login_failed", "at_us": now_us, **first}
             task = asyncio.get_running_loop().create_task(self._try_write(told))
             self._writing.add(task)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from tsdownsample import MinMaxDownsampler
 
 MOST_POINTS = 1440
 """Of one trace: Plotly redraws four of them in about 30 ms."""
@@ -41,6 +44,24 @@ def decimate(
         chosen = _extremes(at_us, value, most // 4)  # two each, and a break after each
         at_us, value, run = at_us[chosen], value[chosen], run[chosen]
     return _with_breaks(at_us, value, run)
+
+
+def thin(at_us: NDArray[np.int64], value: NDArray[np.float64], px: int) -> Points:
+    """The least and the greatest value of each pixel of a line without gaps.
+
+    Args:
+        at_us: int64, shape (n,), in order of time.
+        value: float64, shape (n,), without NaN.
+        px: width of the line's picture.
+
+    Returns:
+        At most two points a pixel; all of them where there are no more.
+    """
+    if at_us.size <= 2 * px:
+        return at_us, value
+    downsampler: Any = MinMaxDownsampler  # untyped
+    chosen = downsampler().downsample(at_us, value, n_out=2 * px)
+    return at_us[chosen], value[chosen]
 
 
 def _extremes(

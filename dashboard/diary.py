@@ -69,7 +69,7 @@ class Diary:
             session: uuid of the session that was read.
             **facts: texts and numbers; in all, less than 2 kB.
         """
-        now_us = self.now_us()
+        now_us = self._auth.now_us()
         if what == READ and not self._first(name, session, now_us):
             return
         if len(self._noted) >= MOST_NOTED:
@@ -79,10 +79,6 @@ class Diary:
         told = {"what": what, "at_us": now_us, "name": name, "session": session, **facts}
         self._noted.append((uuid.uuid4().hex, told))
         self._auth.left.set()
-
-    def now_us(self) -> int:
-        """The time that notes bear."""
-        return self._auth.now_us()
 
     @property
     def waiting(self) -> int:

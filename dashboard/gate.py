@@ -3,14 +3,17 @@
 A page of another site could reach this server through a nurse's own browser, by a foreign Origin
 (cross-site requests and websockets) or by a host name that it makes point here (DNS rebinding).
 Both are refused, for HTTP and websockets alike. Then, where there are accounts, nobody gets past
-without having signed in, and no POST without the token that only our own pages know. Every
-answer carries headers that keep pages and data to themselves.
+without having signed in, and no POST without the token that only our own pages know. A program
+shows a token of its own instead, for `/api` and `/metrics` alone, and only reads. Nobody asks
+more than his share, or sends more than a form. Every answer carries headers that keep pages and
+data to themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import math
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit
 
@@ -19,8 +22,12 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.attendance import Refused
 from dashboard.auth import Auth
+from dashboard.bodies import read_body
 from dashboard.cookies import CSRF_HEADER, Cookies, csrf_token
+from dashboard.limits import BODY_BYTES, QUERY_BYTES, Limits, cost
+from dashboard.tokens import METRICS
 from dashboard.who import SCOPE, Viewer
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -29,6 +36,10 @@ DASH_SOCKET = "/_dash-ws-callback"
 """Dash's own websocket for callbacks: no page of ours uses it."""
 OPEN = frozenset({"/login", "/healthz"})
 """All that anybody may ask for; whole paths, and the sign-in page needs no other."""
+METRICS_PATH = "/metrics"
+API = "/api/"
+JOBS = "/api/v1/jobs/"
+"""Where a token may POST and DELETE, too: what is asked for there changes nothing recorded."""
 
 # Cached by the browser for as long as the address stays the same; all else is never stored.
 STATIC = ("/_dash-component-suites/", "/vendor/")
@@ -64,6 +75,7 @@ class Gate:
 
     Attributes:
         policy: the Content-Security-Policy in force.
+        limits: what each caller may ask.
     """
 
     def __init__(
@@ -72,8 +84,10 @@ class Gate:
         auth: Auth,
         cookies: Cookies,
         hosts: Collection[str] = LOOPBACK,
+        limits: Limits | None = None,
     ) -> None:
         self.policy = content_policy(())
+        self.limits = limits or Limits()
         self._app = app
         self._auth = auth
         self._cookies = cookies
@@ -85,23 +99,78 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        sent = cookie_parser(headers.get("cookie", "")).get(self._cookies.screen, "")
-        viewer = self._auth.viewer(sent)
+        if scope["type"] == "websocket":
+            await self._socket(scope, headers, receive, send)
+            return
+        send = self._with_headers(scope["path"], send)
+        answer = self._too_long(scope, headers) or self._why_not(scope, headers)
+        if answer is None and scope["method"] not in SAFE:
+            body = await read_body(receive)
+            if isinstance(body, Response):
+                answer = body
+            else:
+                receive = body
+        await _unless_stopped(answer or self._app, scope, receive, send)
+
+    async def _socket(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        viewer = self._auth.viewer(self._cookie(headers))
         if viewer is not None:
             scope[SCOPE] = viewer
         why_not = self._foreign(scope, headers)
-        if scope["type"] == "websocket":
-            if why_not or viewer is None:
-                # A close before the accept is answered with 403.
-                await send({"type": "websocket.close", "code": 1008, "reason": why_not})
-            else:
-                await self._app(scope, receive, send)
-            return
-        send = self._with_headers(scope["path"], send)
-        answer = _refused(403, why_not) if why_not else self._unknown(scope, headers, viewer, sent)
-        await _unless_stopped(answer or self._app, scope, receive, send)
+        if why_not or viewer is None:
+            # A close before the accept is answered with 403.
+            await send({"type": "websocket.close", "code": 1008, "reason": why_not})
+        else:
+            await self._app(scope, receive, send)
 
-    def _foreign(self, scope: Scope, headers: Headers) -> str:
+    def _cookie(self, headers: Headers) -> str:
+        return cookie_parser(headers.get("cookie", "")).get(self._cookies.screen, "")
+
+    def _too_long(self, scope: Scope, headers: Headers) -> Response | None:
+        if max(len(scope["path"]), len(scope["query_string"])) > QUERY_BYTES:
+            return _refused(414, f"an address has at most {QUERY_BYTES} letters; shorten it")
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or len(length) > 12:
+            return _refused(400, "the length of this request is not a number")
+        if int(length) > BODY_BYTES:
+            return _refused(413, f"a request has at most {BODY_BYTES} bytes; send less")
+        return None
+
+    def _why_not(self, scope: Scope, headers: Headers) -> Response | None:
+        """The refusal of a request, None for one that may pass; leaves who asks in its scope."""
+        shown = _bearer(headers)
+        try:
+            # A token is looked at last: whoever may not even ask shall not try one either.
+            why_not = self._foreign(scope, headers, by_token=bool(shown))
+            if why_not:
+                return _refused(403, why_not)
+            if shown and scope["path"] not in OPEN:
+                viewer = self._auth.let_in(shown, _address(scope))
+                scope[SCOPE] = viewer
+                refusal = _beyond_token(scope, viewer)
+            else:
+                refusal = self._unknown(scope, headers, self._cookie(headers))
+        except Refused as refused:
+            answer = _refused(refused.status, str(refused))
+            answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        return refusal or self._too_often(scope)
+
+    def _too_often(self, scope: Scope) -> Response | None:
+        path = scope["path"]
+        if not path.startswith(API) and path != METRICS_PATH:
+            return None
+        viewer: Viewer = scope[SCOPE]
+        caller = viewer.user or viewer.key or _address(scope)
+        wait_s = self.limits.wait_s(caller, cost(scope["method"], path), self._auth.now_us())
+        if not wait_s:
+            return None
+        seconds = max(1, math.ceil(wait_s))
+        answer = _refused(429, f"too many requests in a short time; try again in {seconds} s")
+        answer.headers["Retry-After"] = str(seconds)
+        return answer
+
+    def _foreign(self, scope: Scope, headers: Headers, *, by_token: bool = False) -> str:
         host = headers.get("host", "")
         if _hostname(f"//{host}") not in self._hosts:
             return f"this server is not called {host!r}; open it by the address it printed"
@@ -111,6 +180,8 @@ class Gate:
         if not socket and scope["method"] in SAFE:
             return ""
         origin = headers.get("origin")
+        if origin is None and by_token:
+            return ""  # a program; no page of another site could send its token
         if origin is None:
             return "a request without an Origin is refused; use a browser page of this server"
         secure = scope["scheme"] in ("https", "wss")
@@ -118,10 +189,11 @@ class Gate:
             return f"a request from {origin} is refused; use a page of this server"
         return ""
 
-    def _unknown(
-        self, scope: Scope, headers: Headers, viewer: Viewer | None, sent: str
-    ) -> Response | None:
+    def _unknown(self, scope: Scope, headers: Headers, sent: str) -> Response | None:
         """The refusal of somebody who has not signed in, or of a forged request."""
+        viewer = self._auth.viewer(sent)
+        if viewer is not None:
+            scope[SCOPE] = viewer
         if scope["path"] in OPEN:
             return None
         if viewer is None:
@@ -134,6 +206,8 @@ class Gate:
             token = headers.get(CSRF_HEADER, "")
             if not hmac.compare_digest(token.encode(), csrf_token(sent).encode()):
                 return _refused(403, "this request lacks its page's token; load the page again")
+        if scope["path"] == METRICS_PATH and viewer.screen is not None:
+            return _refused(403, f"{METRICS_PATH} is for programs with a token: {_MAKE_ONE}")
         return None
 
     def _with_headers(self, path: str, send: Send) -> Send:
@@ -155,6 +229,36 @@ class Gate:
         return send_with_headers
 
 
+_MAKE_ONE = "`vitals user token add NAME --role metrics`"
+
+
+def _bearer(headers: Headers) -> str:
+    """The token that a program shows, `""` for none."""
+    kind, _, shown = headers.get("authorization", "").partition(" ")
+    return shown.strip() if kind.lower() == "bearer" else ""
+
+
+def _beyond_token(scope: Scope, viewer: Viewer) -> Response | None:
+    """The refusal of what a token is not for."""
+    path, method = scope["path"], scope["method"]
+    if path == METRICS_PATH:
+        if viewer.role == METRICS:
+            return None
+        return _refused(403, f"{METRICS_PATH} needs a token of the role {METRICS}: {_MAKE_ONE}")
+    if not path.startswith(API):
+        return _refused(403, "a token is for /api/v1 and /metrics; sign in for the pages")
+    if viewer.role == METRICS:
+        return _refused(403, f"a token of the role {METRICS} is for {METRICS_PATH} alone")
+    if method not in SAFE and not path.startswith(JOBS):
+        return _refused(403, "a token only reads; whoever acts has to sign in")
+    return None
+
+
+def _address(scope: Scope) -> str:
+    """Where the caller is."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
 async def _unless_stopped(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """The server stops while something is still being built: no fault, and nothing to trace."""
     begun = False
@@ -171,7 +275,7 @@ async def _unless_stopped(app: ASGIApp, scope: Scope, receive: Receive, send: Se
             await _refused(503, "the server is stopping")(scope, receive, send)
 
 
-def _refused(status: int, why: str) -> Response:
+def _refused(status: int, why: str) -> JSONResponse:
     return JSONResponse({"error": why}, status_code=status)
 
 

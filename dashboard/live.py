@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from vitals.errors import FeedError
 from vitals.follower import Follower
 from vitals.hub import Hub, Mailbox
 
+log = logging.getLogger(__name__)
+
 NOBODY = "nurse"
 """Stands in the record for somebody without account who has given no name."""
 KEEP_ALIVE_S = 1.0
@@ -43,6 +46,8 @@ WHEN_LOCKED = frozenset({"call_nurse", "emergency"})
 """What a locked screen may ask for, too: help."""
 OF_A_DEVICE = frozenset({"identify", "claim_device", "rebind_device"})
 """Commands about a device, wherever it is."""
+SIGNED = frozenset({"sign_record"})
+"""Commands for which the person must have given a PIN or a password just now."""
 UNHEARD_S = 6.0
 """A page says every 2 s whether its sound is armed; one that is silent for so long is not."""
 
@@ -83,7 +88,7 @@ class Unanswered(wire.ResultMsg, tag="result", kw_only=True):
 
 
 class Locked(wire.ResultMsg, tag="result", kw_only=True):
-    """Not done: the screen is locked. The page asks for a PIN and then sends it again."""
+    """Not done: locked, or somebody signs. The page asks for a PIN and then sends it again."""
 
     locked: bool = True
 
@@ -140,6 +145,7 @@ class Live:
     Attributes:
         clients: pages that are connected now.
         armed: of these, where an alarm is heard.
+        queued: messages that wait for pages.
         counts: frames and bytes sent, messages dropped, commands by outcome.
     """
 
@@ -174,6 +180,11 @@ class Live:
         """Messages that pages were too slow for."""
         return self.counts["dropped"] + sum(page.box.dropped for page in self._pages)
 
+    @property
+    def queued(self) -> int:
+        """Messages that wait for pages."""
+        return sum(len(page.box) for page in self._pages)
+
     async def serve(self, ws: WebSocket) -> None:
         """Serves one page until it leaves, or may no longer be here."""
         await ws.accept()
@@ -196,6 +207,8 @@ class Live:
             self._pages.discard(page)
             self._follower.audience_changed()
             self.counts["dropped"] += page.box.dropped
+            if page.box.dropped:
+                log.info("a page that has left was too slow for %d messages", page.box.dropped)
 
     async def _close(self, ws: WebSocket, page: OpenPage, sending: asyncio.Task[None]) -> None:
         await page.closing.wait()
@@ -275,6 +288,7 @@ class Live:
     async def _command(self, message: wire.CommandMsg, page: OpenPage) -> None:
         viewer, box = self._auth.viewer_at(page.viewer.key), page.box
         refused = why_not(self._hub, viewer, message)
+        refused = refused or not_proved(viewer, message, self._auth.now_us())
         if viewer is None or refused is not None:
             self.counts["commands_refused"] += 1
             if refused is not None:
@@ -283,6 +297,7 @@ class Live:
         self._auth.touch(viewer)
         message.role = viewer.role
         message.name = viewer.name or clean_name(message.name)
+        message.identity = viewer.identity
         try:
             result = await self._follower.command(message, ANSWER_S)
         except FeedError as error:
@@ -317,6 +332,15 @@ def why_not(hub: Hub, viewer: Viewer | None, message: wire.CommandMsg) -> wire.R
         "account are set with `vitals user change`"
     )
     return wire.ResultMsg(id=message.id, ok=False, error=error)
+
+
+def not_proved(viewer: Viewer | None, message: wire.CommandMsg, now_us: int) -> Locked | None:
+    """Refuses a signature while it is not known who is at a screen that is somebody's."""
+    if message.kind not in SIGNED or viewer is None or viewer.screen is None:
+        return None
+    if viewer.screen.proved(now_us):
+        return None
+    return Locked(id=message.id, ok=False, error="give a PIN or a password to sign")
 
 
 def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

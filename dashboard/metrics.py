@@ -1,10 +1,20 @@
-"""The web process in numbers, in Prometheus' text format."""
+"""What `/metrics` says, in Prometheus' text format: rooms, devices, alarms, record, web.
+
+Names of rooms, devices and channels are in it, nothing of a patient: no pseudonym, no value.
+docs/metrics.md explains each of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
+from dashboard.diary import Diary
+from dashboard.limits import Limits
 from dashboard.live import Live
+from dashboard.metrics_station import Family, of_station
 from dashboard.station_clock import StationClock
 from dashboard.worker import Worker
 from vitals import __version__
@@ -13,27 +23,42 @@ from vitals.hub import Hub
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_Row = tuple[str, str, str, float | None]
-"""Name, type, help, value; a row without a value is left out."""
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the numbers come from.
+
+    Attributes:
+        build: hash of the pages.
+    """
+
+    hub: Hub
+    follower: Follower
+    clock: StationClock
+    live: Live
+    worker: Worker
+    diary: Diary
+    limits: Limits
+    build: str
 
 
-def render(
-    hub: Hub,
-    follower: Follower,
-    live: Live,
-    clock: StationClock,
-    worker: Worker,
-    build: str,
-    now_ns: int,
-) -> str:
+def render(sources: Sources, now_ns: int) -> str:
     """The page that Prometheus reads; `now_ns` is `boottime_ns`."""
-    counts, beat = live.counts, clock.beat
-    rows: tuple[_Row, ...] = (
-        ("live_clients", "gauge", "Pages that are connected.", live.clients),
-        ("live_armed", "gauge", "Of these, with armed sound.", live.armed),
+    station = of_station(sources.hub.snapshot(), sources.clock, now_ns)
+    return "".join(_lines([*_web(sources, now_ns), *station, *_process()]))
+
+
+def _web(s: Sources, now_ns: int) -> Iterator[Family]:
+    built = {"version": __version__, "build": s.build}
+    yield Family("vitals_web_build_info", "gauge", "Version and hash of the pages.", [(built, 1)])
+    counts = s.live.counts
+    for name, kind, text, value in (
+        ("live_clients", "gauge", "Pages that are connected.", s.live.clients),
+        ("live_armed", "gauge", "Of these, with armed sound.", s.live.armed),
+        ("live_queued_messages", "gauge", "Messages that wait for pages.", s.live.queued),
         ("live_frames_total", "counter", "Frames sent to pages.", counts["frames"]),
         ("live_bytes_total", "counter", "Bytes sent, before deflate.", counts["bytes"]),
-        ("dropped_messages_total", "counter", "Messages slow pages missed.", live.dropped),
+        ("dropped_messages_total", "counter", "Messages slow pages missed.", s.live.dropped),
         ("commands_ok_total", "counter", "Commands done.", counts["commands_ok"]),
         ("commands_refused_total", "counter", "Commands refused.", counts["commands_refused"]),
         (
@@ -42,27 +67,64 @@ def render(
             "Commands the station did not answer.",
             counts["commands_unanswered"],
         ),
-        ("station_link", "gauge", "1 while the station is heard.", hub.link == "live"),
-        ("station_age_seconds", "gauge", "Real time since its last beat.", clock.age_s(now_ns)),
+        ("station_link", "gauge", "1 while the station is heard.", s.hub.link == "live"),
+        ("station_age_seconds", "gauge", "Real time since its last beat.", s.clock.age_s(now_ns)),
+        ("feed_ignored_total", "counter", "Messages of unknown type.", s.follower.ignored),
+        ("worker_up", "gauge", "1 while the figure process runs.", bool(s.worker.pids)),
+        ("worker_queued_calls", "gauge", "Calls that wait for it.", s.worker.under_way),
+        ("worker_calls_total", "counter", "Figures and reviews built.", s.worker.calls),
+        ("worker_restarts_total", "counter", "Figure process started anew.", s.worker.restarts),
+        ("requests_limited_total", "counter", "Requests that came too soon.", s.limits.refused),
+        ("notes_queued", "gauge", "Reads and exports not handed over yet.", s.diary.waiting),
+        ("notes_recorded_total", "counter", "Events of the web recorded.", s.diary.told),
+        ("notes_lost_total", "counter", "Reads and exports lost.", s.diary.lost),
+    ):
+        yield Family(f"vitals_web_{name}", kind, text, [] if value is None else [({}, value)])
+
+
+def _process() -> Iterator[Family]:
+    """The web process itself, by the names that every Prometheus library uses."""
+    used = os.times()
+    for name, kind, text, value in (
         (
-            "station_recording",
-            "gauge",
-            "1 while the station records.",
-            None if beat is None else beat.recording,
+            "process_cpu_seconds_total",
+            "counter",
+            "CPU time of the web process.",
+            used.user + used.system,
         ),
-        ("feed_ignored_total", "counter", "Messages of unknown type.", follower.ignored),
-        ("worker_calls_total", "counter", "Figures and reviews built.", worker.calls),
-        ("worker_restarts_total", "counter", "Figure process started anew.", worker.restarts),
-    )
-    return "".join(_lines(rows, build))
+        ("process_resident_memory_bytes", "gauge", "Its memory.", _proc(_resident)),
+        ("process_open_fds", "gauge", "Its open files and sockets.", _proc(_open_files)),
+    ):
+        yield Family(name, kind, text, [] if value is None else [({}, value)])
 
 
-def _lines(rows: tuple[_Row, ...], build: str) -> Iterator[str]:
-    yield "# HELP vitals_web_build_info Version and hash of the pages.\n"
-    yield "# TYPE vitals_web_build_info gauge\n"
-    yield f'vitals_web_build_info{{version="{__version__}",build="{build}"}} 1\n'
-    for name, kind, text, value in rows:
-        if value is None:
+def _proc(read: Callable[[], float]) -> float | None:
+    """A number that only some systems tell."""
+    try:
+        return read()
+    except OSError:
+        return None
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _open_files() -> float:
+    return float(len(os.listdir("/proc/self/fd")))
+
+
+def _lines(families: Iterable[Family]) -> Iterator[str]:
+    for family in families:
+        if not family.samples:
             continue
-        yield f"# HELP vitals_web_{name} {text}\n# TYPE vitals_web_{name} {kind}\n"
-        yield f"vitals_web_{name} {float(value):g}\n"
+        yield f"# HELP {family.name} {family.text}\n# TYPE {family.name} {family.kind}\n"
+        for labels, value in family.samples:
+            named = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+            yield f"{family.name}{{{named}}} " if named else f"{family.name} "
+            yield f"{float(value)!r}\n".replace(".0\n", "\n")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -4,43 +4,29 @@ from __future__ import annotations
 
 import getpass
 import sys
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from dashboard.accounts import Accounts, Person
+from dashboard.people_options import accounts_of, check_rooms, now_us, of_accounts, time_words
+from dashboard.token_commands import token
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
+if TYPE_CHECKING:
+    from dashboard.accounts import Person
+
 _ROLES = click.Choice(["nurse", "therapist", "clinician", "prescriber", "admin"])
 
 
 @click.group()
 def user() -> None:
-    """Accounts: add, list, change, disable people.
+    """Accounts: add, list, change, disable people; tokens for programs.
 
     As soon as there is one, everybody has to sign in to the pages.
     """
 
 
-def of_accounts(command: _Command) -> _Command:
-    """Adds the options that say whose accounts they are."""
-    for option in (
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path),
-            help="The accounts of the record this config names.",
-        ),
-        click.option(
-            "--store", type=click.Path(path_type=Path), help="The record [default: vitals.db]."
-        ),
-    ):
-        command = option(command)
-    return command
+user.add_command(token)
 
 
 _stdin = click.option("--stdin", "piped", is_flag=True, help="Read it from the standard input.")
@@ -65,16 +51,16 @@ def add(
     """Add somebody, with a password that is asked for."""
     from dashboard.passwords import check_password, hashed
 
-    _check_rooms(rooms, config)
+    check_rooms(rooms, config)
     password = _secret("Password", piped)
     check_password(password, name_to_type, name)
-    added = _accounts(store, config, create=True).add(
+    added = accounts_of(store, config, create=True).add(
         name_to_type,
         name=name,
         role=role,
         rooms=rooms,
         password=hashed(password),
-        now_us=_now_us(),
+        now_us=now_us(),
         by=getpass.getuser(),
     )
     click.echo(f"{added.user} ({added.name}, {added.role}) can sign in; accounts are in force")
@@ -88,11 +74,11 @@ def passwd(name_to_type: str, piped: bool, store: Path | None, config: Path | No
     """Set a new password; the person is signed out everywhere."""
     from dashboard.passwords import check_password, hashed
 
-    accounts = _accounts(store, config)
+    accounts = accounts_of(store, config)
     person = accounts.person(name_to_type)
     password = _secret(f"New password of {person.name}", piped)
     check_password(password, person.user, person.name)
-    accounts.set_password(person, hashed(password), _now_us(), getpass.getuser())
+    accounts.set_password(person, hashed(password), now_us(), getpass.getuser())
     click.echo(f"{person.user}: new password, signed out everywhere")
 
 
@@ -107,15 +93,15 @@ def pin(
     """Set the PIN (4 to 8 digits) for taking over a screen quickly."""
     from dashboard.passwords import check_pin, hashed
 
-    accounts = _accounts(store, config)
+    accounts = accounts_of(store, config)
     person = accounts.person(name_to_type)
     if remove:
-        accounts.set_pin(person, None, _now_us(), getpass.getuser())
+        accounts.set_pin(person, None, now_us(), getpass.getuser())
         click.echo(f"{person.user}: has no PIN any more")
         return
     typed = _secret(f"New PIN of {person.name}", piped)
     check_pin(typed)
-    accounts.set_pin(person, hashed(typed), _now_us(), getpass.getuser())
+    accounts.set_pin(person, hashed(typed), now_us(), getpass.getuser())
     click.echo(f"{person.user}: new PIN")
 
 
@@ -140,14 +126,14 @@ def change(
         raise click.UsageError("--room and --all-rooms say different things; give one of them")
     if not (role or name or rooms or all_rooms):
         raise click.UsageError("say what is to be changed: --role, --name, --room or --all-rooms")
-    _check_rooms(rooms, config)
-    accounts = _accounts(store, config)
+    check_rooms(rooms, config)
+    accounts = accounts_of(store, config)
     changed = accounts.change(
         accounts.person(name_to_type),
         name=name,
         role=role,
         rooms=rooms if rooms else [] if all_rooms else None,
-        now_us=_now_us(),
+        now_us=now_us(),
         by=getpass.getuser(),
     )
     click.echo(f"{changed.user}: {changed.name}, {changed.role}, {_room_words(changed)}")
@@ -176,7 +162,7 @@ def list_people(as_json: bool, store: Path | None, config: Path | None) -> None:
     """Show all accounts."""
     from vitals.cli_commands import print_json, table
 
-    people = _accounts(store, config).people()
+    people = accounts_of(store, config).people()
     if as_json:
         print_json([_facts(person) for person in people])
         return
@@ -190,7 +176,7 @@ def list_people(as_json: bool, store: Path | None, config: Path | None) -> None:
                 person.role,
                 _room_words(person),
                 "yes" if person.has_pin else "-",
-                _time(person.login_us),
+                time_words(person.login_us),
                 "disabled" if person.disabled else "enabled",
             )
             for person in people
@@ -198,18 +184,10 @@ def list_people(as_json: bool, store: Path | None, config: Path | None) -> None:
     )
 
 
-def _accounts(store: Path | None, config: Path | None, *, create: bool = False) -> Accounts:
-    from dashboard.accounts import Accounts
-    from vitals.cli_commands import record_path
-    from vitals.people_file import path_of
-
-    return Accounts(path_of(record_path(store, config)), create=create)
-
-
 def _set_disabled(name: str, disabled: bool, store: Path | None, config: Path | None) -> None:
-    accounts = _accounts(store, config)
+    accounts = accounts_of(store, config)
     person = accounts.person(name)
-    accounts.set_disabled(person, disabled, _now_us(), getpass.getuser())
+    accounts.set_disabled(person, disabled, now_us(), getpass.getuser())
     click.echo(f"{person.user}: {'disabled, signed out everywhere' if disabled else 'enabled'}")
 
 
@@ -220,18 +198,6 @@ def _secret(what: str, piped: bool) -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on; give it with --stdin")
     return str(click.prompt(what, hide_input=True, confirmation_prompt=True))
-
-
-def _check_rooms(rooms: tuple[str, ...], config: Path | None) -> None:
-    """Where the config says which rooms there are, another one is a slip of the pen."""
-    if config is None:
-        return
-    from vitals.config import load
-
-    known = [room.id for room in load(config).room]
-    for room in rooms:
-        if room not in known:
-            raise click.BadParameter(f"there is no room {room!r}; known are {', '.join(known)}")
 
 
 def _room_words(person: Person) -> str:
@@ -249,14 +215,3 @@ def _facts(person: Person) -> dict[str, Any]:
         "created_us": person.created_us,
         "login_us": person.login_us,
     }
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000
-
-
-def _time(at_us: int | None) -> str:
-    if at_us is None:
-        return "never"
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"

@@ -14,6 +14,7 @@ import apsw
 from dashboard import screens
 from dashboard.accounts import Accounts, Person
 from dashboard.screens import Screen
+from dashboard.tokens import Token, tokens
 from vitals.clock import Now
 from vitals.model import US
 from vitals.people_file import PeopleError
@@ -33,11 +34,13 @@ class Loaded:
         people: by id.
         screens: by key.
         devices: keys of browsers and ids of the people who are known to use them.
+        tokens: by key.
     """
 
     people: dict[int, Person]
     screens: dict[str, Screen]
     devices: set[tuple[str, int]]
+    tokens: dict[str, Token]
 
 
 class PeopleThread:
@@ -146,6 +149,8 @@ class PeopleThread:
             found = screens.load(accounts.connection, now_us, self._lock_s)
             rows = accounts.connection.execute("SELECT key, person_id FROM device")
             known: set[Any] = set(rows)
-        loaded = Loaded({person.id: person for person in accounts.people()}, found, known)
+        people = {person.id: person for person in accounts.people()}
+        shown = {token.key: token for token in tokens(accounts)}
+        loaded = Loaded(people, found, known, shown)
         self._version = version
         return loaded

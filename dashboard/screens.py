@@ -19,6 +19,8 @@ PIN_H = 12.0
 """A PIN is enough for so long after a password."""
 PIN_TRIES = 5
 EMERGENCY_S = 15 * 60.0
+PROVED_S = 120.0
+"""Who has given a PIN or a password is known to be there for so long."""
 KEPT_DAYS = 7
 """A screen that no browser has shown for so long is signed out."""
 
@@ -48,6 +50,7 @@ class Screen:
         password_us: when a password was last given there.
         pin_wrong: wrong PINs there in a row.
         active_us: when somebody last touched it.
+        pin_us: when a PIN was last given there; not stored.
     """
 
     key: str
@@ -57,6 +60,7 @@ class Screen:
     pin_wrong: int
     active_us: int
     emergency: Emergency | None = None
+    pin_us: int = 0
 
     @property
     def id(self) -> str:
@@ -78,6 +82,10 @@ class Screen:
             return f"{PIN_TRIES} wrong PINs; sign in with a password"
         return ""
 
+    def proved(self, now_us: int) -> bool:
+        """Whether the person there has given a PIN or a password just now."""
+        return now_us - max(self.password_us, self.pin_us) <= PROVED_S * US
+
     def idle(self, now_us: int, lock_s: float) -> bool:
         """Whether it is time to lock it."""
         return self.state == "open" and now_us - self.active_us > lock_s * US
@@ -97,7 +105,13 @@ class Screen:
     def unlock(self, person: int, now_us: int) -> Screen:
         """Somebody has given a PIN."""
         return replace(
-            self, person=person, locked=False, pin_wrong=0, active_us=now_us, emergency=None
+            self,
+            person=person,
+            locked=False,
+            pin_wrong=0,
+            active_us=now_us,
+            emergency=None,
+            pin_us=now_us,
         )
 
     def in_emergency(self, reason: str, now_us: int) -> Screen:

@@ -15,6 +15,8 @@ from typing import Any
 
 import plotly
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Scope
@@ -27,11 +29,11 @@ from dashboard.build import build_id
 from dashboard.cookies import Cookies
 from dashboard.diary import Diary
 from dashboard.gate import LOOPBACK, Gate, content_policy
+from dashboard.limits import UNITS_A_MINUTE, Limits
 from dashboard.live import Live
 from dashboard.station_clock import StationClock
-from dashboard.who import ANYBODY, SCOPE, Viewer
 from dashboard.worker import Worker
-from vitals import __version__, people_file, wire
+from vitals import __version__, people_file
 from vitals.clock import boottime_ns
 from vitals.follower import Follower
 from vitals.hub import Hub
@@ -49,12 +51,14 @@ class Access:
         secure: over TLS.
         required: from other computers, so that nobody gets in without an account.
         hosts: the names of this server.
+        units_a_minute: what one caller may ask of the API, see `dashboard.limits`.
     """
 
     lock_s: float = 600.0
     secure: bool = False
     required: bool = False
     hosts: frozenset[str] = LOOPBACK
+    units_a_minute: float = UNITS_A_MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +128,19 @@ def create(
             await auth.close()
 
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    gate = Gate(server, auth, cookies, access.hosts)
+    server.add_exception_handler(HTTPException, _in_words)
+    server.add_exception_handler(RequestValidationError, _in_words)
+    gate = Gate(server, auth, cookies, access.hosts, Limits(access.units_a_minute))
     web = Web(gate, hub, follower, clock, live, worker, auth)
-    _add_routes(server, web, build)
+    sources = metrics.Sources(hub, follower, clock, live, worker, diary, gate.limits, build)
+    _add_routes(server, web, sources)
     server.include_router(auth_routes.router(auth, cookies))
     server.include_router(api.router(Desk(hub, worker, store, diary)))
     pages = app.mount(server, build, cookies.csrf)
     return web
 
 
-def _add_routes(server: FastAPI, web: Web, build: str) -> None:
+def _add_routes(server: FastAPI, web: Web, sources: metrics.Sources) -> None:
     async def socket(ws: WebSocket) -> None:
         await web.live.serve(ws)
 
@@ -147,29 +154,33 @@ def _add_routes(server: FastAPI, web: Web, build: str) -> None:
                 "trouble": web.follower.trouble,
                 "station": hello.station if hello else "",
                 "version": __version__,
-                "build": build,
+                "build": sources.build,
             }
         )
 
     async def prometheus() -> Response:
-        text = metrics.render(
-            web.hub, web.follower, web.live, web.clock, web.worker, build, boottime_ns()
-        )
+        text = metrics.render(sources, boottime_ns())
         return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
 
     async def plotly_js() -> Response:
         return FileResponse(PLOTLY_FILE, media_type="text/javascript", headers=IMMUTABLE)
 
-    async def state(request: Request) -> Response:
-        viewer: Viewer = request.scope.get(SCOPE, ANYBODY)
-        body = wire.encode(web.hub.snapshot(viewer.rooms))
-        return Response(body, media_type="application/json")
-
     server.add_api_websocket_route("/live", socket)
     server.add_api_route("/healthz", healthz)
     server.add_api_route("/metrics", prometheus)
-    server.add_api_route("/api/v1/state", state)
     server.add_api_route(app.PLOTLY_PATH, plotly_js)
+
+
+async def _in_words(_request: Request, error: Exception) -> Response:
+    """What the framework refuses, in the form of every other refusal."""
+    if isinstance(error, HTTPException):
+        words = {404: "there is nothing here", 405: "this address is not for that method"}
+        body = {"error": words.get(error.status_code, str(error.detail))}
+        return JSONResponse(body, error.status_code, error.headers)
+    assert isinstance(error, RequestValidationError)  # noqa: S101 only these two come here
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return JSONResponse({"error": f"{where}: {first['msg']}"}, 400)
 
 
 def _task(work: Any, name: str, on_death: Callable[[str], None]) -> asyncio.Task[None]:

@@ -22,6 +22,7 @@ class Viewer:
         name: as it stands in the record, `""` without accounts: the page says it then.
         rooms: rooms that may be seen, None for all.
         locked: it may look at the live view, and do nothing.
+        token: name of the token, where it is a program that asks; it can only read.
     """
 
     screen: Screen | None = None
@@ -30,11 +31,21 @@ class Viewer:
     role: str = "nurse"
     rooms: frozenset[str] | None = None
     locked: bool = False
+    token: str = ""
 
     @property
     def key(self) -> str:
-        """Names the screen, `""` without accounts."""
+        """Names the screen or the token, `""` without accounts."""
+        if self.token:
+            return f"token {self.token}"
         return self.screen.key if self.screen else ""
+
+    @property
+    def identity(self) -> Literal["typed", "account", "emergency"]:
+        """How the name is known; see `vitals.wire.CommandMsg`."""
+        if self.screen is None:
+            return "typed"
+        return "emergency" if self.screen.emergency is not None else "account"
 
     def sees(self, room: str) -> bool:
         """Whether a room is one of this person's."""

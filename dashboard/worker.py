@@ -38,11 +38,13 @@ class Worker:
 
     Attributes:
         calls: calls that were answered.
+        under_way: calls that wait for their answer.
         restarts: how often the process had to be started anew.
     """
 
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self.calls = 0
+        self.under_way = 0
         self.restarts = 0
         self._patience_s = patience_s
         self._pool: ProcessPoolExecutor | None = None
@@ -55,6 +57,7 @@ class Worker:
         """
         for _ in range(2):
             pool = self._pool or self._start()
+            self.under_way += 1
             try:
                 async with asyncio.timeout(self._patience_s):
                     result = await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
@@ -69,6 +72,8 @@ class Worker:
             else:
                 self.calls += 1
                 return result
+            finally:
+                self.under_way -= 1
         raise WorkerError("the figure process dies at this; see the log of the web process")
 
     def close(self) -> None:
@@ -85,7 +90,7 @@ class Worker:
 
     def _start(self) -> ProcessPoolExecutor:
         self._pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), initializer=_settle
+            1, multiprocessing.get_context("spawn"), initializer=settle
         )
         return self._pool
 
@@ -103,11 +108,11 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def _settle() -> None:
-    """In the new process: stay behind everything else, and do not outlive the web process."""
+def settle(nice: int = NICE) -> None:
+    """In a new process: stay behind everything else, and do not outlive the web process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the web process
     if hasattr(os, "nice"):
-        os.nice(NICE)
+        os.nice(nice)
     threading.Thread(target=_leave_with_parent, daemon=True, name="parent-watch").start()
 
 

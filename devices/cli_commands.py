@@ -233,12 +233,19 @@ def check_config(path: Path) -> None:
 def _devices(loaded: Config, path: Path) -> dict[str, StationDevice]:
     """Each device with what its driver says; an unknown driver or link is refused here."""
     from devices import line, registry
+    from devices.transports import replay
     from vitals.errors import ConfigError
     from vitals.station_device import StationDevice
 
     known = {}
     for room, device in loaded.placed:
         try:
+            if replay.is_replay(device.url):
+                if loaded.station.mode == "real":
+                    why = "a recording is no patient: station.mode must be demo or test"
+                    raise ConfigError(why, key="station.mode")
+                known[device.id] = replay.station_device(device)
+                continue
             driver = registry.get(device.driver)
             registry.transport(device.url)
             line.of(device.url, driver.settings)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from devices import registry
 from devices.identity import identity
 from devices.keeper import Keeper
+from devices.transports.replay import Beginning, ReplayKeeper, is_replay
 from vitals import __version__
 from vitals.alarms.profile import Profile
 from vitals.claims import claims_of
@@ -45,8 +46,12 @@ async def serve(
     urls = {device.id: device.url for _, device in config.placed}
     claims = claims_of(config)
     hub = Hub()
+    beginning = Beginning()
 
-    def make_keeper(device: str, on_events: OnEvents, on_link: OnLink) -> Keeper:
+    def make_keeper(device: str, on_events: OnEvents, on_link: OnLink) -> Keeper | ReplayKeeper:
+        if is_replay(urls[device]):
+            return ReplayKeeper(device, urls[device], clock, on_events, on_link, beginning)
+
         async def admit() -> str:
             return claims.admit(device, await asyncio.to_thread(identity, urls[device]))
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from vitals import wire
+from vitals.store.rows import AuditRow, StoredAudit
 
 RECORDED_S = 2.0
 """A command that is not committed by then is answered "done, not recorded"."""
@@ -28,6 +29,14 @@ def unfit(message: wire.CommandMsg, most: int = MOST_BYTES) -> str:
     if len(wire.encode(message)) > most:
         return f"the command is longer than {most} bytes; shorten it"
     return ""
+
+
+def answered(row: AuditRow | StoredAudit, message: wire.CommandMsg) -> wire.ResultMsg:
+    """What a command was answered, by the row of its id."""
+    if (row.body["command"], row.room) != (message.kind, message.room):
+        error = f"the id {message.id!r} belongs to another command"
+        return wire.ResultMsg(id=message.id, ok=False, error=error)
+    return wire.ResultMsg(id=message.id, ok=row.body["ok"], error=row.body["error"], recorded=True)
 
 
 class Answer:

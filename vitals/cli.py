@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "station": ("devices.cli_commands:station", "Devices, alarms, record and feed of one PC."),
     "web": ("dashboard.cli_commands:web", "The pages, following a station."),
     "sessions": ("vitals.cli_commands:sessions", "List, show, open, close, export, verify."),
+    "import": ("vitals.import_command:import_", "Make a session for review of a recording."),
+    "replay": ("devices.replay_command:replay", "Play a recording through station and pages."),
     "what-if": ("vitals.what_if_command:what_if", "Re-run recorded sessions under other limits."),
     "scan": ("devices.cli_commands:scan", "Find out which monitor is on which port."),
     "doctor": ("devices.cli_commands:doctor", "Check this computer, its ports and a config."),

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from vitals import wire
 from vitals.afterwards import ACTS, KINDS, Known, row_body
-from vitals.answer import Answer
+from vitals.answer import Answer, answered
 from vitals.background import Background
 from vitals.clock import Now
 from vitals.errors import CommandError, StoreError
 from vitals.model import Actor, Command
-from vitals.record import Record, answered
+from vitals.record import Record
 from vitals.store.reader import Reader
 
 LOOK_S = 3.0

@@ -64,12 +64,12 @@ class DeviceStatuses:
 
 
 def short(url: str) -> str:
-    """A link as it fits a table: a serial port without its folders, anything else as it is.
+    """A link as it fits a table: a port or a file without its folders, anything else as it is.
 
     `serial:///dev/serial/by-id/usb-FTDI_AB0C-if00-port0?line=4800,8O1` is
     `usb-FTDI_AB0C-if00-port0`.
     """
     parts = urlsplit(url)
-    if parts.scheme != "serial":
+    if parts.scheme not in ("serial", "replay"):
         return url.partition("?")[0]
     return (parts.path.rpartition("/")[2] or parts.netloc) or url

@@ -21,6 +21,7 @@ from vitals.model import (
 )
 from vitals.roaming import Held
 from vitals.session.view import CareView
+from vitals.store.recording import Health
 
 
 def numeric(
@@ -217,6 +218,21 @@ def held(reading: Held) -> wire.HeldMsg:
         at_us=reading.at_us,
         values=dict(reading.values),
         gone=reading.gone,
+    )
+
+
+def store(health: Health) -> wire.StoreMsg:
+    """Numbers of the record, without its words."""
+    return wire.StoreMsg(
+        queued=health.queued,
+        waiting_s=round(health.waiting_s, 3),
+        shed=health.shed,
+        refused=health.refused,
+        commits=health.commits,
+        commit_s=round(health.commit_s, 6),
+        committed_s=None if health.committed_s is None else round(health.committed_s, 3),
+        free_bytes=health.free_bytes,
+        log_bytes=health.log_bytes,
     )
 
 

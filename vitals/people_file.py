@@ -1,7 +1,7 @@
 """The accounts' own database, `<store>.people`: how it is opened, and whether it is in force.
 
-It is beside the record and never in it: only the station writes the record. Passwords, PINs and
-the ids in browsers' cookies are in it as hashes alone. The web and `vitals user` write it.
+It is beside the record and never in it: only the station writes the record. Passwords, PINs, tokens
+and the ids in browsers' cookies are in it as hashes alone. The web and `vitals user` write it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,21 @@ CREATE TABLE event(                            -- waits until the station has re
     body TEXT NOT NULL CHECK (json_valid(body))
 ) STRICT;
 """
-MIGRATIONS = (_V1,)
+_V2 = """
+CREATE TABLE token(                            -- what a program shows instead of signing in
+    token_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,  -- as it stands in the record
+    key TEXT NOT NULL UNIQUE,                  -- SHA-256 of the token
+    role TEXT NOT NULL,
+    rooms TEXT NOT NULL CHECK (json_valid(rooms)), -- array of room ids; empty: all rooms
+    made_by TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    expires_us INTEGER,
+    revoked_us INTEGER,
+    used_us INTEGER
+) STRICT;
+"""
+MIGRATIONS = (_V1, _V2)
 
 
 class PeopleError(VitalsError):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vitals import wire
+from vitals.answer import answered
 from vitals.channels import NIBP
 from vitals.clock import Clock, boot_id
 from vitals.errors import StoreError
@@ -42,8 +43,10 @@ from vitals.model import (
 from vitals.room_setup import device_json
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.evidence import kept
+from vitals.store.pace import WriterSettings
 from vitals.store.reader import Reader
-from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow, StoredAudit
+from vitals.store.recording import Health
+from vitals.store.rows import QUALITIES, AuditRow, SessionRecord, StationRow
 from vitals.store.writer import Writer
 from vitals.time_line import marks
 
@@ -91,7 +94,13 @@ class OpenSession:
 class Record:
     """The record of one station. Loop thread only, but for the writer's own callbacks."""
 
-    def __init__(self, path: Path, station_id: str, config_text: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        station_id: str,
+        config_text: str,
+        settings: WriterSettings | None = None,
+    ) -> None:
         """Opens the record; one that is locked or on a full disk is tried again for ever.
 
         Raises:
@@ -102,10 +111,14 @@ class Record:
         self._config_text = config_text
         self._now_us: Callable[[], int] | None = None
         self._on_state: Callable[[StoreState], None] | None = None
-        self._writer = Writer(path, now_us=self._time, on_state=self._told)
+        self._writer = Writer(path, now_us=self._time, on_state=self._told, settings=settings)
         self._held: list[tuple[AuditRow, dict[str, Any]]] | None = None
         self.seq: Iterator[int] = itertools.count(self._writer.last_seq() + 1)
         """The station's one counter; it goes on behind what is recorded."""
+
+    def health(self) -> Health:
+        """How the record is doing."""
+        return self._writer.health()
 
     def clock(self, speed: float) -> Clock:
         """The clock of this boot: the stored one, or a new one that is anchored and stored."""
@@ -337,14 +350,6 @@ class Record:
         return [_open_session(reader, record.session) for record in reader.open_sessions()]
 
 
-def answered(row: AuditRow | StoredAudit, message: wire.CommandMsg) -> wire.ResultMsg:
-    """What a command was answered, by the row of its id."""
-    if (row.body["command"], row.room) != (message.kind, message.room):
-        error = f"the id {message.id!r} belongs to another command"
-        return wire.ResultMsg(id=message.id, ok=False, error=error)
-    return wire.ResultMsg(id=message.id, ok=row.body["ok"], error=row.body["error"], recorded=True)
-
-
 def _plain(value: Any) -> Any:
     """An attribute of a session as the record keeps it."""
     if isinstance(value, tuple):
@@ -413,4 +418,4 @@ def measured(reader: Reader, session: Session, to_us: int | None = None) -> tupl
     return tuple(numeric for numeric in found if kept(numeric, session.dose_us))
 
 
-__all__ = ["OpenSession", "Record", "StoreError", "answered"]
+__all__ = ["OpenSession", "Record", "StoreError"]

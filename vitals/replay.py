@@ -44,6 +44,8 @@ from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StoredAudit
 
 _AROUND = ("link", "notice", "station_event", "command", "bind", "unbind")
+IMPORTED = "imported"
+"""Key in the opening of a session that was made of a recording (`vitals.importing`)."""
 _SEEN = ("level", "onset_us")
 """Of an acknowledgement, what says which alarm the person saw."""
 _REASONED = ("close_session", "off_monitor")
@@ -239,7 +241,10 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
                 inputs.append(Input(row.seq or 0, late.get(row.seq, row.at_us), body))
     inputs.sort(key=lambda entry: entry.seq or 0)
     profile = parse(record.profile_text, Path(f"the profile of session {session_id}"))
-    before = {0: tuple(_last_known(_until(around[opened.room], first.seq or 0)))}
+    # A recording was folded from nothing: what the station knew when it was imported is of
+    # another time.
+    known = () if IMPORTED in opened.body else _until(around[opened.room], first.seq or 0)
+    before = {0: tuple(_last_known(known))}
     for row in moves:
         before[row.seq or 0] = tuple(_last_known(_until(around[row.room], row.seq or 0)))
     entered = tuple(Input(s, n.at_us, n) for s, n in reader.inputs(session_id, by_hand=True))

@@ -174,7 +174,8 @@ class Room:
 
     def primary(self, numeric: Numeric) -> bool:
         """Whether a value is the one that is judged and shown, where two devices give it."""
-        return self.bed.sources.of(numeric.channel) == numeric.device
+        known = self.bed.sources
+        return known.of(numeric.channel) == numeric.device and not known.outdated(numeric)
 
     # --- time -----------------------------------------------------------------------------
 

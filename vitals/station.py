@@ -223,6 +223,7 @@ class Station:
                     detail=self._recording.detail,
                     late_ms=round(self._late_ms, 3),
                     armed=self.watch.armed,
+                    store=messages.store(self._record.health()),
                 )
             )
             self._late_ms = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from vitals.audience import AudienceCount
 from vitals.clock import boottime_ns
 from vitals.model import Audience, Notice
 
+_log = logging.getLogger(__name__)
 STEP_S = 2.0
 """A jump of the computer's clock by more is reported; no timer of ours follows it."""
 
@@ -46,6 +48,7 @@ class Watch:
         step_s = (skew_ns - self._skew_ns) / 1e9
         self._skew_ns = skew_ns
         if abs(step_s) > STEP_S:
+            _log.warning("the computer's clock was moved by %+.0f s", step_s)
             words = f"The computer's clock was moved by {step_s:+.0f} s; session times stay right"
             self._tell(Notice("", self._now_us(), "clock_step", True, words))
         self._listen()

@@ -274,11 +274,26 @@ class ResultMsg(_Message, tag="result", kw_only=True):
     recorded: bool | None = None
 
 
+class StoreMsg(msgspec.Struct, kw_only=True):
+    """How the station's record is doing; see `vitals.store.recording.Health`."""
+
+    queued: int = 0
+    waiting_s: float = 0.0
+    shed: int = 0
+    refused: int = 0
+    commits: int = 0
+    commit_s: float = 0.0
+    committed_s: float | None = None
+    free_bytes: int = 0
+    log_bytes: int = 0
+
+
 class BeatMsg(_Message, tag="beat", kw_only=True):
     """Every real second from inside the station's loop. The page measures age by `now_us`.
 
     `late_ms` is the longest time in the last second from a sample's stamp at its port to the end
-    of its rules' evaluation. `armed`: pages, of all webs, whose sound is armed.
+    of its rules' evaluation. `armed`: pages, of all webs, whose sound is armed. `store`: numbers
+    of the record, for whoever watches the computer.
     """
 
     seq: int = 0
@@ -288,6 +303,7 @@ class BeatMsg(_Message, tag="beat", kw_only=True):
     detail: str = ""
     late_ms: float = 0.0
     armed: int = 0
+    store: StoreMsg | None = None
 
 
 class LinkState(_Message, tag="feed", kw_only=True):

@@ -1,7 +1,7 @@
 """`/api/v1`: the record as JSON and files. All of it is made in the figure process.
 
 Each area is one module with a function `add(routes, desk)`; unknown addresses answer 404 in JSON,
-not with a page.
+not with a page. `openapi.py` describes all of it, for programs and for people.
 """
 
 from __future__ import annotations
@@ -9,10 +9,20 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from dashboard.api import sessions
+from dashboard.api import addenda, data, jobs, now, openapi, report, session, sessions, waves
 from dashboard.api.desk import Desk
 
-AREAS = (sessions.add,)
+AREAS = (
+    now.add,
+    sessions.add,
+    session.add,
+    waves.add,
+    data.add,
+    jobs.add,
+    addenda.add,
+    report.add,
+    openapi.add,
+)
 """What each area adds."""
 
 

@@ -90,7 +90,6 @@ class Desk:
         how = answer.How(
             gzip="gzip" in request.headers.get("accept-encoding", "").lower(),
             media_type=media_type,
-            now_us=self._diary.now_us(),
             session=reads if tagged else "",
             known=request.headers.get("if-none-match", ""),
         )

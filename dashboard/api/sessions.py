@@ -1,4 +1,4 @@
-"""Sessions, their figures, and the expected course of the one in a room."""
+"""The list of sessions."""
 
 from __future__ import annotations
 
@@ -6,36 +6,63 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard import expected
+from dashboard.api.asked import Asked, AskedError
 from dashboard.api.desk import Desk
-from dashboard.review import session as review
+from dashboard.review import index
+from dashboard.review.index_query import FEW, MODES, MOST_SESSIONS, STATES, Question, QuestionError
+from dashboard.who import Viewer
+
+PARAMETERS = (
+    "q",
+    "subject",
+    "room",
+    "route",
+    "mode",
+    "state",
+    "from",
+    "to",
+    "unfinished",
+    "sort",
+    "offset",
+    "limit",
+)
+"""What may be asked; see `dashboard.review.index_query.Question`."""
 
 
-def no_session(name: str) -> str:
-    """What is said of a session that there is not, or that is not this person's to see."""
-    return f"there is no session {name!r}"
+def question_of(request: Request) -> Question:
+    """What is asked of the list.
+
+    Raises:
+        AskedError: it cannot be asked that.
+    """
+    asked = Asked(request, PARAMETERS)
+    try:
+        return Question(
+            words=asked.text("q"),
+            subject=asked.text("subject"),
+            room=asked.text("room"),
+            route=asked.text("route"),
+            mode=asked.one_of("mode", MODES),
+            state=asked.one_of("state", STATES),
+            from_day=asked.text("from"),
+            to_day=asked.text("to"),
+            unfinished=asked.one_of("unfinished", ("0", "1")) == "1",
+            sort=asked.text("sort") or "-started",
+            offset=asked.whole("offset") or 0,
+            limit=asked.whole("limit", FEW, least=1, most=MOST_SESSIONS) or FEW,
+        )
+    except QuestionError as error:
+        raise AskedError(str(error)) from error
 
 
 def add(routes: APIRouter, desk: Desk) -> None:
-    """Adds the routes."""
+    """Adds the route."""
 
     async def sessions(request: Request) -> Response:
-        return await desk.built(request, review.sessions, nothing="there is no record")
+        async def ask(_viewer: Viewer) -> Response:
+            question = question_of(request)
+            return await desk.built(request, index.listed, question, nothing="there is no record")
 
-    async def session(request: Request, uuid: str) -> Response:
-        return await desk.built(request, review.session, uuid, nothing=no_session(uuid))
-
-    async def figure(request: Request, uuid: str) -> Response:
-        return await desk.built(request, review.figure, uuid, nothing=no_session(uuid))
-
-    async def course(request: Request, room: str) -> Response:
-        rooms = desk.hub.snapshot(desk.viewer(request).rooms).rooms
-        here = next((each.session for each in rooms if each.id == room), None)
-        open_here = here if here is not None and here.id and here.ended_us is None else None
-        nothing = f"there is no session in {room!r}"
-        return await desk.built(request, expected.course, open_here, nothing=nothing)
+        return await desk.answered(request, ask)
 
     routes.add_api_route("/v1/sessions", sessions)
-    routes.add_api_route("/v1/sessions/{uuid}", session)
-    routes.add_api_route("/v1/sessions/{uuid}/figure", figure)
-    routes.add_api_route("/v1/rooms/{room}/expected", course)

@@ -3,9 +3,15 @@
 
    A section is {id, title, order, load(place, context)}: `load` fills the place and may be async;
    its error is said in its own place, so that one that fails takes no other with it. The context
-   is {id, path, session, body, place(section id), announce(text)}. */
+   is {id, path, session, body, place(section id), announce(text), ask(part, query), show(us)}:
+   `ask` gets a part of this session as it was when the page was read, `show` turns the trend to a
+   moment (see `review.jump`). */
 (function (kv) {
   "use strict";
+
+  const TOOLS = 8; // sections of a lower order are toolbars
+  const KEPT_MS = 15000; // what was asked for early is used within this
+  const early = new Map(); // path -> {answer, atMs}
 
   const review = (kv.review = { sections: [] });
 
@@ -16,17 +22,34 @@
     return body;
   };
 
-  /* A table of texts or elements that can be scrolled with the keyboard. */
-  review.table = function (name, columns, rows) {
+  /* A table of texts or elements that can be scrolled with the keyboard; with {cards: true} each
+     row is a card where the screen is narrow. */
+  review.table = function (name, columns, rows, options) {
+    const cell = (content, i) => kv.el("td", { "data-label": columns[i] }, content);
     const head = kv.el("tr", {}, ...columns.map((title) => kv.el("th", { scope: "col" }, title)));
-    const body = rows.map((cells) => kv.el("tr", {}, ...cells.map((cell) => kv.el("td", {}, cell))));
+    const body = rows.map((cells) => kv.el("tr", {}, ...cells.map(cell)));
     const parts = [kv.el("thead", {}, head), kv.el("tbody", {}, ...body)];
-    const scroll = { class: "scroll", tabindex: 0, role: "group", "aria-label": name };
+    const looks = "scroll" + (options && options.cards ? " cards" : "");
+    const scroll = { class: looks, tabindex: 0, role: "group", "aria-label": name };
     return kv.el("div", scroll, kv.el("table", {}, ...parts));
   };
 
   review.minute = (us, session) => kv.words.moment(us, session.utc_offset_s).slice(0, 16);
   review.second = (us, session) => kv.words.moment(us, session.utc_offset_s).slice(11);
+
+  /* "+38 min" from the dose, "" without one. */
+  review.sinceDose = function (us, session) {
+    if (session.dose_us === null || us === null) return "";
+    const minutes = Math.round((us - session.dose_us) / 60e6);
+    return (minutes < 0 ? "−" : "+") + Math.abs(minutes) + " min";
+  };
+
+  /* The time of something as a button that turns the trend to it. */
+  review.jump = function (us, context, words) {
+    const text = words || review.second(us, context.session);
+    const onclick = () => context.show(us);
+    return kv.el("button", { type: "button", class: "jump", title: "Show in the trend", onclick }, text);
+  };
 
   review.view = function (title, load) {
     return function (container, argument) {
@@ -43,6 +66,47 @@
     };
   };
 
+  // --- asked for before the page is there ------------------------------------------------------
+
+  const pathOf = (id) => "/api/v1/sessions/" + encodeURIComponent(id);
+  const figureOf = (id, stamp) => pathOf(id) + "/figure?stamp=" + encodeURIComponent(stamp);
+
+  function ahead(path) {
+    const known = early.get(path);
+    if (known && performance.now() - known.atMs < KEPT_MS) return known.answer;
+    const answer = review.get(path);
+    answer.catch(() => early.delete(path)); // who asks for it is told
+    early.set(path, { answer, atMs: performance.now() });
+    return answer;
+  }
+
+  function taken(path) {
+    const answer = ahead(path);
+    early.delete(path);
+    return answer;
+  }
+
+  /* What the page of a session will want, asked for as soon as somebody is on the way to it. */
+  review.prefetch = function (id) {
+    const nothing = () => {};
+    kv.plotly().catch(nothing);
+    ahead(pathOf(id)).then((body) => ahead(figureOf(id, body.stamp)).catch(nothing), nothing);
+  };
+
+  const ID = /^\/review\/([^/]+)$/;
+  const opened = ID.exec(location.pathname);
+  if (opened) review.prefetch(decodeURIComponent(opened[1]));
+  else if (location.pathname === "/review") kv.plotly().catch(() => {});
+
+  function onTheWay(event) {
+    const link = event.target instanceof Element && event.target.closest("a[href^='/review/']");
+    const id = link && ID.exec(link.getAttribute("href"));
+    if (id && (event.type === "pointerdown" || event.key === "Enter")) review.prefetch(decodeURIComponent(id[1]));
+  }
+  for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, onTheWay, true);
+
+  // --- the page of one session -----------------------------------------------------------------
+
   function facts(session) {
     const end = session.ended_us ? review.minute(session.ended_us, session).slice(11) : "still open";
     const words = [review.minute(session.started_us, session) + " – " + end];
@@ -50,6 +114,20 @@
     words.push(session.room);
     if (session.resumed) words.push("station restarted " + session.resumed + " × (gaps are shown as gaps)");
     return words.join(" · ");
+  }
+
+  /** What a reader of an open session must know; null for a closed one. */
+  function unfinished(session) {
+    if (session.ended_us !== null) return null;
+    const to = review.second(session.recorded_to_us, session);
+    const again = kv.el("button", { type: "button", onclick: () => location.reload() }, "Read again");
+    return kv.el("p", { class: "still-open" }, "Not closed. This page shows what was recorded until " + to + ". ", again);
+  }
+
+  /** Said on paper only: what every report says. */
+  function imprint(body) {
+    const said = [body.disclaimer, "Session " + body.session.id, body.software, "Audit head " + body.head];
+    return kv.el("p", { class: "on-paper imprint" }, said.filter(Boolean).join(" · "));
   }
 
   async function fill(section, place, context) {
@@ -63,17 +141,31 @@
     }
   }
 
+  function placeFor(section) {
+    const place = kv.el("section", { class: "review-section", "data-section": section.id });
+    if (section.title) {
+      const heading = "review-" + section.id;
+      place.setAttribute("aria-labelledby", heading);
+      place.append(kv.el("h2", { id: heading }, section.title));
+    }
+    return place;
+  }
+
   kv.views["review-session"] = review.view("Session", async (page, id) => {
-    const path = "/api/v1/sessions/" + encodeURIComponent(id);
-    const body = await review.get(path);
+    const path = pathOf(id);
+    const body = await taken(path);
     if (!page.isConnected) return;
     const session = body.session;
+    page.dataset.watermark = session.watermark || "";
     kv.text(page.querySelector("h1"), session.subject_ref + " · " + kv.words.route(session.route));
-    const said = kv.el("p", { class: "visually-hidden", role: "status" });
+    const said = kv.el("p", { class: "unseen", role: "status" });
     page.append(kv.el("p", { class: "facts" }, facts(session)), said);
+    const open = unfinished(session);
+    if (open) page.append(open);
     for (const sentence of body.unreadable || []) {
       page.append(kv.el("p", { class: "unreadable", role: "alert" }, sentence));
     }
+    page.append(imprint(body));
     const places = new Map();
     const context = {
       id,
@@ -82,17 +174,18 @@
       body,
       place: (section) => places.get(section),
       announce: (text) => kv.text(said, text),
+      ask(part, query) {
+        const asked = new URLSearchParams({ ...query, stamp: body.stamp });
+        return taken(path + part + "?" + asked);
+      },
+      show() {}, // the trend puts its own here
     };
     const ordered = [...review.sections].sort((a, b) => a.order - b.order);
+    const tools = kv.el("div", { class: "review-tools" }); // toolbars stand beside each other
+    page.append(tools);
     for (const section of ordered) {
-      const place = kv.el("section", { class: "review-section", "data-section": section.id });
-      if (section.title) {
-        const heading = "review-" + section.id;
-        place.setAttribute("aria-labelledby", heading);
-        place.append(kv.el("h2", { id: heading }, section.title));
-      }
-      places.set(section.id, place);
-      page.append(place);
+      places.set(section.id, placeFor(section));
+      (section.order < TOOLS ? tools : page).append(places.get(section.id));
     }
     await Promise.all(ordered.map((section) => fill(section, places.get(section.id), context)));
   });

@@ -14,14 +14,15 @@ from typing import Any
 
 from dashboard.review import Rooms
 from vitals import __version__
-from vitals.model import US
+from vitals.errors import StoreError
+from vitals.export.salvage import is_broken
 from vitals.store.reader import Reader
 
 WORTH_BYTES = 1024
 """Shorter answers are not compressed."""
+WORTH = ("application/json", "text/")
+"""What is worth compressing at all."""
 LEVEL = 5
-SETTLED_S = 60.0
-"""A session that ended so long ago has all of its samples in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,12 @@ class How:
     Attributes:
         gzip: compressed answers.
         media_type: of the answer.
-        now_us: when it is asked.
         session: uuid of the session that the answer depends on alone, `""` for more than one.
         known: tags of the answers that the caller has, as in `If-None-Match`.
     """
 
     gzip: bool
     media_type: str
-    now_us: int
     session: str = ""
     known: str = ""
 
@@ -73,25 +72,28 @@ def make(
     body = build(store, *args, **named)
     if body is None:
         return Made(404)
-    if how.gzip and len(body) >= WORTH_BYTES:
+    if how.gzip and how.media_type.startswith(WORTH) and len(body) >= WORTH_BYTES:
         body = gzip.compress(body, LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Made(200, body, headers)
 
 
 def tag_of(store: Path, how: How, rooms: Rooms) -> str:
-    """Stays the same as long as every answer about a session does; `""` if there is none.
+    """Stays the same as long as nothing is added to a session; `""` if there is no such one.
 
-    A session that is still being recorded gets a new one with whatever is recorded anywhere.
+    Of a damaged record nobody can say so: its answers have no tag.
     """
     reader = Reader(store)
     record = reader.session(how.session) if store.exists() else None
     if record is None or not (rooms is None or record.session.room in rooms):
         return ""
-    found = record.session
-    told = [__version__, how.media_type, found.id, reader.last_row(found.id), found.ended_us]
-    if found.ended_us is None or how.now_us - found.ended_us < SETTLED_S * US:
-        told.append(reader.last_seq())
+    told = [__version__, how.media_type, record]
+    try:
+        told += [reader.last_row(record.session.id), reader.counts(record.session.id)]
+    except StoreError as error:
+        if is_broken(error):
+            return ""
+        raise
     return f'W/"{hashlib.sha256(repr(told).encode()).hexdigest()[:24]}"'
 
 

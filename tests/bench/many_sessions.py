@@ -84,12 +84,12 @@ def _group(
 ) -> list[str]:
     stride = (like.last_seq + 1) * 64
     base = group * stride
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS lane(old INTEGER, lane INTEGER, new INTEGER)")
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS lane(old, lane, new)")
     connection.execute("DELETE FROM lane")
     made: list[tuple[int, str, str]] = []
     for lane in range(lanes):
-        number = first + lane + 1
-        made.append((*_session(connection, like, number, late_us), f"room-{lane + 1}"))
+        room = f"room-{lane + 1}"
+        made.append((*_session(connection, like, first + lane + 1, room, late_us), room))
         for old in like.channels:
             connection.execute(
                 "INSERT INTO channel(session_id, device, key, unit, kind, rate_hz, mdc, loinc)"
@@ -113,17 +113,24 @@ def _group(
     for lane, (session_id, name, room) in enumerate(made):
         about = {"session_id": session_id, "session": name, "room": room}
         for seq, at_us, actor, role, kind, body in like.audit:
-            text = _shifted(body, late_us)
-            who = {"actor": actor, "role": role}
-            append(connection, kind=kind, at_us=at_us + late_us, body=text, seq=base + seq * 32 + lane, **who, **about)  # fmt: skip  # noqa: E501
-        _seal(connection, about, base, stride)
+            append(
+                connection,
+                kind=kind,
+                at_us=at_us + late_us,
+                body=_shifted(body, late_us),
+                seq=base + seq * 32 + lane,
+                actor=actor,
+                role=role,
+                **about,
+            )
         body = facts.of_session(connection, session_id)
         append(connection, kind=SESSION_ROW, at_us=like.started_us + late_us, body=body, **about)
+    _seal(connection, made, base, stride)
     return [name for _, name, _ in made]
 
 
 def _session(
-    connection: apsw.Connection, like: _Template, number: int, late_us: int
+    connection: apsw.Connection, like: _Template, number: int, room: str, late_us: int
 ) -> tuple[int, str]:
     dice = Random(number)  # noqa: S311 - the same sessions every time
     name = str(uuid.uuid5(_SPACE, str(number)))
@@ -134,7 +141,7 @@ def _session(
         " resumed, profile_text, config_text FROM session WHERE session_id = ?",
         (
             name,
-            f"room-{(number - 1) % 16 + 1}",
+            room,
             f"KV-{dice.randrange(2500):04}",
             dice.choice(ROUTES),
             late_us,
@@ -158,21 +165,23 @@ def _shifted(body: str, late_us: int) -> str:
     return canonical(moved(json.loads(body)))
 
 
-def _seal(connection: apsw.Connection, about: dict[str, Any], base: int, stride: int) -> None:
-    """A seal for each minute, as the writer makes them."""
-    of_session = "channel_id IN (SELECT channel_id FROM channel WHERE session_id = ?)"
-    marks = [
-        seq
-        for (seq,) in select(
-            connection,
-            f"SELECT max(seq) FROM numeric WHERE {of_session} GROUP BY at_us / {SEAL_US}",  # noqa: S608
-            (about["session_id"],),
-        )
-    ]
-    ends = sorted({*marks, base + stride - 1})
-    ranges = [(low + 1, high) for low, high in zip([base - 1, *ends], ends, strict=False)]
-    found = check(connection, about["session_id"], ranges)
-    for (low, high), digest in zip(ranges, found.digests, strict=True):
-        if digest.rows:
-            body = canonical({"from_seq": low, "to_seq": high, **digest._asdict()})
-            append(connection, kind=SEAL, at_us=0, body=body, **about)
+def _seal(
+    connection: apsw.Connection, made: list[tuple[int, str, str]], base: int, stride: int
+) -> None:
+    """A seal of each session for each minute, as the writer makes them."""
+    marks = "SELECT max(seq) FROM numeric WHERE seq > ? GROUP BY at_us / ?"
+    ends = sorted(seq for (seq,) in select(connection, marks, (base, SEAL_US)))
+    ranges = list(zip([base, *(end + 1 for end in ends)], [*ends, base + stride - 1], strict=True))
+    found = check(connection, {key: ranges for key, _, _ in made}, after=base - 1)
+    for session_id, name, room in made:
+        for (low, high), digest in zip(ranges, found[session_id].digests, strict=True):
+            if digest.rows:
+                append(
+                    connection,
+                    kind=SEAL,
+                    at_us=0,
+                    session_id=session_id,
+                    session=name,
+                    room=room,
+                    body=canonical({"from_seq": low, "to_seq": high, **digest._asdict()}),
+                )

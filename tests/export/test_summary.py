@@ -11,6 +11,7 @@ import pytest
 
 from tests.export.records import at
 from vitals.export import summary
+from vitals.export.folding import episodes
 from vitals.export.session_data import AlarmEpisode, Entry, Pressure, SessionData, channel_of
 from vitals.export.session_data import NumericTrack as Track
 from vitals.export.summary import summarise
@@ -84,7 +85,8 @@ def test_without_spo2_it_says_so(data: SessionData) -> None:
 def test_alarms_say_how_soon_somebody_saw_to_them(data: SessionData) -> None:
     def alarm(priority: str, after_s: int | None) -> AlarmEpisode:
         seen = None if after_s is None else minute(1) + after_s * US
-        return AlarmEpisode("r", priority, "t", minute(1), minute(5), seen)
+        heard = None if priority == "low" else minute(1)
+        return AlarmEpisode("r", priority, "t", minute(1), minute(5), seen, heard_us=heard)
 
     alarms = (alarm("high", 10), alarm("medium", 30), alarm("medium", 20), alarm("medium", None))
     found = summarise(replace(data, alarms=(*alarms, alarm("low", None))))
@@ -92,6 +94,43 @@ def test_alarms_say_how_soon_somebody_saw_to_them(data: SessionData) -> None:
         "1 high, 3 medium, 1 low; acknowledged after 20 s (median); 1 never acknowledged"
     )
     assert summary.alarm_words(summarise(replace(data, alarms=()))) == "0 high, 0 medium, 0 low"
+
+
+def alarm_entry(second: float, cause: str, **state: Any) -> Entry:
+    facts = {"condition": "active", "priority": "medium", "text": "DIA 102", "silent": False}
+    body = {"rule": "dbp-high", "after": {**facts, **state}, "cause": cause}
+    return Entry(1, at(second), "alarm", "", "", "", body)
+
+
+def test_the_time_to_acknowledge_counts_from_when_it_was_heard(data: SessionData) -> None:
+    """A first reading beyond a limit is shown only; the second one calls."""
+    entries = (
+        alarm_entry(100, "condition met", silent=True),
+        alarm_entry(400, "second reading"),
+        alarm_entry(430, "acknowledged", acked_by="nurse 1", acked_us=at(430)),
+        alarm_entry(900, "condition ended", condition="idle"),
+    )
+    (found,) = episodes(entries)
+    assert (found.from_us, found.heard_us, found.waited_us) == (at(100), at(400), 30 * US)
+    told = summarise(replace(data, alarms=(found,)))
+    assert (told.acknowledged_us, told.unseen) == (30 * US, 0)
+
+
+def test_an_alarm_that_was_only_shown_needs_nobody(data: SessionData) -> None:
+    entries = (
+        alarm_entry(100, "condition met", silent=True),
+        alarm_entry(400, "condition ended", condition="idle"),
+    )
+    (found,) = episodes(entries)
+    assert found.heard_us is None
+    assert summarise(replace(data, alarms=(found,))).unseen == 0
+
+
+def test_an_alarm_whose_audio_was_paused_has_called(data: SessionData) -> None:
+    entries = (alarm_entry(100, "condition met", signal="paused"),)
+    (found,) = episodes(entries)
+    assert found.heard_us == at(100)
+    assert summarise(replace(data, alarms=(found,))).unseen == 1
 
 
 def test_what_was_owed_and_overridden_is_told(data: SessionData) -> None:

@@ -81,6 +81,12 @@ class Page:
         self.feed = feed
         self._follower = Follower(feed, self.heard, retry_s=(0.1, 0.2))
 
+    @property
+    def epoch(self) -> str:
+        """Names the station's present start."""
+        hello = self._follower.hello
+        return hello.epoch if hello else ""
+
     async def follow(self) -> None:
         """Follows until cancelled."""
         await self._follower.run()

@@ -6,9 +6,10 @@ profile's own checks, so nothing can be tried that a clinic could not have.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,13 @@ def _limits(rule: Rule, level: Level) -> list[Knob]:
     found = []
     if level.limit is not None:
         found.append(Knob("limit", "Limit", unit, level.limit, *_range(rule, level), step))
-    sign = "below" if rule.side == "low" else "above"
+    label = f"{'below' if rule.side == 'low' else 'above'} baseline by"
+    label = f"Or {label}" if found else label.capitalize()
     for key, its_unit in (("over_baseline", unit), ("over_baseline_pct", "%")):
         value = getattr(level, key)
         if value is not None:
             most = max(10.0, math.ceil(value * _BEYOND[key]))
-            found.append(Knob(key, f"Or {sign} baseline by", its_unit, value, 0.0, most, 1.0))
+            found.append(Knob(key, label, its_unit, value, 0.0, most, 1.0))
     return found
 
 
@@ -182,5 +184,19 @@ def put_in(profile: Profile, rule: Rule) -> Profile:
 
 
 def as_toml(rule: Rule) -> str:
-    """A rule as the lines that a clinic's profile would have."""
-    return dump("", [rule]).split("\n", 2)[2]
+    """A rule as the lines that a clinic's profile would have; it says only what is not usual."""
+    lines = ["[[rule]]"]
+    lines += [f"{key} = {json.dumps(getattr(rule, key))}" for key in ("id", "channel", "side")]
+    lines.append(f"label = {json.dumps(rule.label)}")
+    if rule.by_reading:
+        lines.append("by_reading = true")
+    levels = (f"  {{ {', '.join(_pairs(level))} }}," for level in rule.levels)
+    return "\n".join([*lines, "level = [", *levels, "]"]) + "\n"
+
+
+def _pairs(level: Level) -> Iterator[str]:
+    for one in fields(level):
+        value = getattr(level, one.name)
+        if value is not None and (one.default is MISSING or value != one.default):
+            plain = int(value) if isinstance(value, float) and value == int(value) else value
+            yield f"{one.name} = {json.dumps(plain)}"

@@ -63,6 +63,7 @@ class Sources:
         self._source: dict[str, tuple[str, int]] = {}
         self._entered: dict[str, Last] = {}
         self._last: dict[str, Last] = {}
+        self._newest_us: dict[tuple[str, str], int] = {}
         self._recent: dict[str, deque[tuple[int, float]]] = {}
         self._stepped: dict[str, tuple[int, float]] = {}
         self._doubtful: dict[str, tuple[int, int, str]] = {}
@@ -118,8 +119,11 @@ class Sources:
         """A valid value, as it is to be judged and shown; None if another source speaks."""
         if numeric.value is None:
             return None
+        if self.outdated(numeric):
+            return None
         self._cuff_rate(now_us, numeric, numeric.value)
         channel, device = numeric.channel, numeric.device
+        self._newest_us[device, channel] = numeric.at_us
         if channel not in self._devices.get(device, (channel,)):
             return None  # the room's config has it speak for other channels only
         source = _determined(channel)
@@ -137,6 +141,14 @@ class Sources:
         if channel in PULSES:
             self._differ(now_us)
         return numeric
+
+    def outdated(self, numeric: Numeric) -> bool:
+        """Whether its device has already given a newer one: it says nothing of the present.
+
+        A blood pressure may be told later than it was taken; the cuff's own rules are for that.
+        """
+        newest_us = self._newest_us.get((numeric.device, numeric.channel), numeric.at_us)
+        return numeric.channel not in NIBP and numeric.at_us < newest_us
 
     def enter(self, now_us: int, numeric: Numeric) -> bool:
         """A value that a person has taken; whether it counts: newest, and no stream speaks."""

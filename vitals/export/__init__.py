@@ -35,5 +35,6 @@ FORMATS: dict[str, Format] = {
     "edf": Format("edf", ".edf", False, "edf", "EDF+ signals"),
     "parquet": Format("parquet", "", True, "parquet", "Parquet tables"),
     "pdf": Format("pdf", ".pdf", False, "pdf", "report of two A4 pages"),
+    "rems": Format("rems_pdf", ".pdf", False, "pdf", "sheet with the fields of the REMS form"),
     "vital": Format("vital_file", ".vital", False, "", "file of Vital Recorder and VitalDB"),
 }

@@ -63,6 +63,11 @@ class ChannelCoverage:
     questionable: float
     invalid: float
 
+    @property
+    def artifact(self) -> float:
+        """Share of the values that the device doubted, or had no number for."""
+        return self.questionable + self.invalid
+
 
 @dataclass(frozen=True, slots=True)
 class NibpCoverage:
@@ -126,12 +131,31 @@ def lasting(us: int) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
 
 
+def label_of(one: ChannelCoverage) -> str:
+    """What a channel is called."""
+    return CHANNELS[one.channel].label if one.channel in CHANNELS else one.channel
+
+
+def share_words(share: float) -> str:
+    """`99.9 %`: never rounded up to a whole that it is not."""
+    return f"{np.floor(share * 1000) / 10:.1f} %"
+
+
+def artifact_words(one: ChannelCoverage) -> str:
+    """`3.4 %`: never rounded down to a nothing that it is not."""
+    return f"{np.ceil(round(one.artifact * 1000, 6)) / 10:.1f} %"
+
+
+def gap_words(one: ChannelCoverage) -> str:
+    """`longest gap 41 s`, `no gap`."""
+    return f"longest gap {lasting(one.longest[1] - one.longest[0])}" if one.longest else "no gap"
+
+
 def _words(one: ChannelCoverage) -> str:
-    label = CHANNELS[one.channel].label if one.channel in CHANNELS else one.channel
-    # never rounded up to a whole that it is not
-    percent = np.floor((one.share or 0.0) * 1000) / 10
-    gap = f", longest gap {lasting(one.longest[1] - one.longest[0])}" if one.longest else ""
-    return f"{label} coverage {percent:.1f} %{gap}"
+    parts = [f"{label_of(one)} coverage {share_words(one.share or 0.0)}"]
+    parts += [gap_words(one)] if one.longest else []
+    parts += [f"artifact {artifact_words(one)}"] if one.artifact else []
+    return ", ".join(parts)
 
 
 def measure(
@@ -171,8 +195,8 @@ def _channel(
     key: str, streams: list[Stream], from_us: int, to_us: int, off: tuple[Span, ...]
 ) -> ChannelCoverage:
     runs = [run for stream in streams for run in _runs(stream)]
-    measured = _without(_union(clip(runs, from_us, to_us)), off)
-    missing = _without(_without(((from_us, to_us),), off), measured)
+    measured = without(_union(clip(runs, from_us, to_us)), off)
+    missing = without(without(((from_us, to_us),), off), measured)
     if measured:  # a moment before the first value is no more a gap than one between two
         missing = tuple(gap for gap in missing if gap[1] - gap[0] > FRESH_S * US)
     wanted = to_us - from_us - _length(off)
@@ -238,8 +262,8 @@ def _union(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(joined)
 
 
-def _without(spans: Iterable[Span], holes: Sequence[Span]) -> tuple[Span, ...]:
-    """Both in order and without overlap."""
+def without(spans: Iterable[Span], holes: Sequence[Span]) -> tuple[Span, ...]:
+    """Spans less holes; both in order and without overlap."""
     rest: list[Span] = []
     for start, end in spans:
         for low, high in holes:

@@ -264,7 +264,7 @@ def _annotations(data: SessionData, start_us: int) -> Iterator[EdfAnnotation]:
         yield at(one.at_us, pressure_text(one))
     for alarm in data.alarms:
         yield at(alarm.from_us, f"ALARM {alarm.priority}: {alarm.text}", alarm.to_us)
-    for point in timeline(data.entries):
+    for point in timeline(data.entries, added=True):
         yield at(point.at_us, point.words)
     for track in data.numerics:
         if nomenclature.is_dense(track):

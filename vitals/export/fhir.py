@@ -17,6 +17,7 @@ import numpy as np
 
 from vitals.channels import CHANNELS, NIBP
 from vitals.export import nomenclature as codes
+from vitals.export.added import additions
 from vitals.export.csv_files import number, samples_text
 from vitals.export.fhir_values import (
     Resource,
@@ -67,6 +68,7 @@ def bundle(data: SessionData) -> Resource:
         *(made.device(device.id) for device in data.devices if device.id),
         *observations,
         *made.doses(),
+        *made.additions(),
     ]
     resources.append(made.provenance(resources[1:]))
     if data.watermark:
@@ -290,7 +292,7 @@ class _Maker:
         value = entry.body.get("value")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return
-        name = clean(str(entry.body.get("label") or entry.body.get("scale") or "score"))
+        name = clean(str(entry.body.get("label") or entry.body.get("scale") or "")) or "score"
         label = CHANNELS[name].label if name in CHANNELS else name
         at = self._at(entry.at_us)
         found = self._observation(("score", entry.n), {"text": label}, "", at)
@@ -299,9 +301,34 @@ class _Maker:
             found["valueInteger"] = value
         else:
             found["valueQuantity"] = {"value": value}
-        if entry.actor:
+        if clean(entry.actor):
             found["performer"] = [{"display": clean(entry.actor)}]
         yield noted(found, [entry.text] if entry.text else [])
+
+    def additions(self) -> Iterator[Resource]:
+        """Addenda and signatures: what people said of the session when it was closed."""
+        for one in additions(self._data.entries):
+            payload = [text for text in map(clean, (one.text, one.comment)) if text]
+            found: Resource = {
+                "resourceType": "Communication",
+                "id": self.id(one.kind, one.n),
+                "status": "completed",
+                "category": [{"text": one.kind}],
+                "subject": self._subject,
+                "encounter": self._encounter,
+                "sent": self._data.iso(one.at_us),
+            }
+            if payload:
+                found["payload"] = [{"contentString": text} for text in payload]
+            if clean(one.actor):
+                found["sender"] = {"display": clean(one.actor)}
+            said = [
+                "" if one.authenticated else "the sender's name is not authenticated",
+                "something was added afterwards" if one.outdated else "",
+                f"about {self._data.iso(one.about_us)}" if one.about_us is not None else "",
+                f"corrects row {one.corrects} of the audit trail" if one.corrects else "",
+            ]
+            yield noted(found, [words for words in said if words])
 
     def doses(self) -> Iterator[Resource]:
         """What was given, as far as the record says what it was."""
@@ -322,6 +349,6 @@ class _Maker:
                 "effectiveDateTime": self._data.iso(dose.at_us),
                 "dosage": dosage,
             }
-            if dose.by:
+            if clean(dose.by):
                 found["performer"] = [{"actor": {"display": clean(dose.by)}}]
             yield found

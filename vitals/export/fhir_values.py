@@ -16,12 +16,20 @@ _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _LONGEST_S = 600.0
 """Of one SampledData: its text must stay below the 1 MB that a FHIR string may have."""
 _MOST = 60_000
+_SPACES = " \t\r\n"
 
 
 def clean(value: str) -> str:
-    """A text as FHIR allows it: no control characters, nothing around it."""
-    kept = (char if char >= " " or char in "\t\r\n" else " " for char in value)
+    """A text as FHIR allows it: plain spaces, no control characters, nothing around it.
+
+    What is empty then must be left out: FHIR has no empty text.
+    """
+    kept = (char if char in _SPACES or not _odd(char) else " " for char in value)
     return "".join(kept).encode("utf-8", "replace").decode().strip()
+
+
+def _odd(char: str) -> bool:
+    return char < " " or char.isspace()
 
 
 def even(track: NumericTrack, period_us: float, doubtful: Any) -> Iterator[tuple[int, int]]:
@@ -89,7 +97,8 @@ def absent(reason: str) -> Resource:
     """Why there is no value."""
     if not reason:
         return {"coding": [coding(_ABSENT, "unknown", "Unknown")]}
-    return {"coding": [coding(_ABSENT, "error", "Error")], "text": clean(reason)}
+    found: Resource = {"coding": [coding(_ABSENT, "error", "Error")]}
+    return {**found, "text": clean(reason)} if clean(reason) else found
 
 
 def sampled(unit: str, period_ms: float, samples: str) -> Resource:
@@ -114,6 +123,7 @@ def remarks(quality: Quality, flags: frozenset[str], failure: str = "") -> list[
 
 def noted(found: Resource, said: list[str]) -> Resource:
     """A resource with its remarks."""
-    if said:
-        found["note"] = [{"text": clean(remark)} for remark in said]
+    notes = [{"text": clean(remark)} for remark in said if clean(remark)]
+    if notes:
+        found["note"] = notes
     return found

@@ -83,11 +83,23 @@ def episodes(entries: Iterable[Entry]) -> tuple[AlarmEpisode, ...]:
             here = AlarmEpisode(rule, priority, text, entry.at_us)
         elif _rank(priority) > _rank(here.priority):
             here = replace(here, priority=priority, text=text)
+        if here.heard_us is None and here.acked_us is None and _heard(after):
+            here = replace(here, heard_us=entry.at_us)
         if after.get("acked_by") and here.acked_us is None:
             by = str(after["acked_by"])
             here = replace(here, acked_us=int(after.get("acked_us") or entry.at_us), acked_by=by)
         running[rule] = here
     return tuple(sorted([*ended, *running.values()], key=lambda one: (one.from_us, one.rule)))
+
+
+def _heard(after: Mapping[str, Any]) -> bool:
+    """Whether a state calls somebody; one whose audio was paused then does, too."""
+    audible = {"active": Priority.MEDIUM, "latched": Priority.HIGH}[after["condition"]]
+    return (
+        _rank(str(after.get("priority"))) >= audible.rank
+        and not after.get("silent")
+        and after.get("rule_state", "enabled") == "enabled"
+    )
 
 
 def _rank(priority: str) -> int:

@@ -19,7 +19,7 @@ _CODES = frozenset(
     {
         "rule", "cause", "phase", "from", "to", "state", "condition", "priority", "kind", "command",
         "code", "device", "channel", "role", "scale", "profile", "signal", "rule_state", "room",
-        "route", "id", "care", "criterion", "decision",
+        "route", "id", "care", "criterion", "decision", "statement", "identity",
     }
 )  # fmt: skip
 """Keys whose value is the program's own word."""

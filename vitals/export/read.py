@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +47,8 @@ def read_session(
     names: bool,
     exported_us: int,
     tell: Callable[[str], None] = lambda _: None,
+    waves: bool = True,
+    only: Collection[str] | None = None,
 ) -> SessionData:
     """Everything of one session.
 
@@ -56,12 +58,14 @@ def read_session(
         names: whether people are to stand there by name, not by role and number.
         exported_us: now.
         tell: is told what is being read.
+        waves: False leaves the waveforms out, and their coverage with them.
+        only: channels to be read, None for all; the coverage of the others is then meaningless.
 
     Raises:
         StoreError: the record cannot be used; damaged places are told in the result instead.
     """
     with reader.at_one_moment() as held:
-        return _Reading(held, record, tell).session(names, exported_us)
+        return _Reading(held, record, tell).session(names, exported_us, waves=waves, only=only)
 
 
 class _Reading:
@@ -73,15 +77,17 @@ class _Reading:
         self._tell = tell
         self._lost: list[str] = []
 
-    def session(self, names: bool, exported_us: int) -> SessionData:
+    def session(
+        self, names: bool, exported_us: int, *, waves: bool, only: Collection[str] | None
+    ) -> SessionData:
         self._tell("the audit trail")
         rows = self._trail()
         self._rows = rows
         channels = self._or(self._reader.channels, [], "which channels were recorded", self._uuid)
-        found = {key for _, key in channels}
+        found = {key for _, key in channels if only is None or key in only}
         keys = [*(key for key in CHANNELS if key in found), *sorted(found - CHANNELS.keys())]
         numerics = tuple(track for key in keys for track in self._numerics(key))
-        waves = tuple(track for key in keys for track in self._waves(key))
+        blocks = tuple(track for key in keys if waves for track in self._waves(key))
         people = People(rows)
         roles = {row.n: row.role or people.role(row.actor) for row in rows}
         rows = rows if names else [people.hide(row) for row in rows]
@@ -89,7 +95,7 @@ class _Reading:
         session = folded(self._record.session, rows)
         record = replace(self._record, session=session)
         pressures = determinations(numerics, entries)
-        to_us = self._end(session, entries, numerics, waves)
+        to_us = self._end(session, entries, numerics, blocks)
         devices = devices_of(rows, channels)
         head = self._or(self._reader.head, "", "the head of the audit chain")
         station = self._or(self._reader.station, None, "which station it was")
@@ -97,13 +103,13 @@ class _Reading:
             record=record,
             station=station.id if station else "",
             numerics=numerics,
-            waves=waves,
+            waves=blocks,
             pressures=pressures,
             entries=entries,
             alarms=episodes(entries),
             devices=devices,
             gaps=tuple(downtimes(entries)),
-            coverage=coverage_of(session, to_us, entries, numerics, waves, pressures, rows),
+            coverage=coverage_of(session, to_us, entries, numerics, blocks, pressures, rows),
             head=head,
             to_us=to_us,
             named=names,

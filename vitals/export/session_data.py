@@ -136,6 +136,8 @@ class AlarmEpisode:
         to_us: when the condition ended, None if it had not.
         acked_us: when it was first acknowledged, None if never.
         acked_by: by whom.
+        heard_us: when it first made itself heard, or would have but for an audio pause; None for
+            one that was only shown: a low one, a first reading that waits for a second.
     """
 
     rule: str
@@ -145,6 +147,15 @@ class AlarmEpisode:
     to_us: int | None = None
     acked_us: int | None = None
     acked_by: str = ""
+    heard_us: int | None = None
+
+    @property
+    def waited_us(self) -> int | None:
+        """How long it was heard before somebody acknowledged it, None if nobody has."""
+        if self.acked_us is None:
+            return None
+        heard_us = self.from_us if self.heard_us is None else self.heard_us
+        return max(0, self.acked_us - heard_us)
 
 
 @dataclass(frozen=True, slots=True)

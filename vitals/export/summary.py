@@ -58,8 +58,9 @@ class Summary:
         last: the last one.
         spo2: see there.
         alarms: how many of high, medium and low priority.
-        acknowledged_us: median time to acknowledge one of high or medium priority.
-        unseen: those of them that nobody acknowledged.
+        acknowledged_us: median time from when one of high or medium priority was first heard to
+            its acknowledgement.
+        unseen: those of them that were heard and that nobody acknowledged.
         owed: what was missing at closing.
         overrides: what people decided against the program's word.
     """
@@ -84,8 +85,8 @@ def summarise(data: SessionData) -> Summary:
     later = [one for one in taken if dose_us is not None and one.at_us >= dose_us]
     forty_us = _done_us(data, FORTY)
     forty = [one for one in taken if one.at_us == forty_us]
-    waited = [a for a in data.alarms if a.priority in (Priority.HIGH, Priority.MEDIUM)]
-    answered = [a.acked_us - a.from_us for a in waited if a.acked_us is not None]
+    heard = [a for a in data.alarms if a.priority in (Priority.HIGH, Priority.MEDIUM)]
+    answered = [a.waited_us for a in heard if a.waited_us is not None]
 
     def reading(found: list[Pressure]) -> Reading | None:
         return Reading(found[-1], minute_of(data, found[-1].at_us)) if found else None
@@ -98,7 +99,7 @@ def summarise(data: SessionData) -> Summary:
         spo2=_lowest(data),
         alarms=tuple((p, sum(a.priority == p for a in data.alarms)) for p in _SIGNALS),
         acknowledged_us=median(answered) if answered else None,
-        unseen=len(waited) - len(answered),
+        unseen=sum(a.heard_us is not None and a.acked_us is None for a in heard),
         owed=tuple(_owed(data.entries)),
         overrides=tuple(dict.fromkeys(_overrides(data))),
     )

@@ -132,7 +132,7 @@ class _Tracks:
         said += [
             (one.at_us, pressure_text(one)) for one in data.pressures if one.failure or one.manual
         ]
-        said += [(one.at_us, one.words) for one in timeline(data.entries)]
+        said += [(one.at_us, one.words) for one in timeline(data.entries, added=True)]
         said += [(e.at_us, f"alarm: {e.text}") for e in data.entries if e.kind == "alarm"]
         for at_us, text in sorted(said, key=lambda one: one[0]):
             yield self._words(at_us, text)

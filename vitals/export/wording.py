@@ -58,6 +58,20 @@ def _link(body: _Body) -> str:
     return _join(body.get("device"), body.get("state"), body.get("detail"))
 
 
+def _addendum(body: _Body) -> str:
+    corrects = body.get("corrects")
+    return _join(f"corrects row {corrects}:" if corrects else "", body.get("text"), _known(body))
+
+
+def _signature(body: _Body) -> str:
+    return _join(body.get("text") or "signed", body.get("comment"), _known(body))
+
+
+def _known(body: _Body) -> str:
+    """Whether the name that stands beside it is more than what somebody has typed."""
+    return "" if body.get("identity") == "account" else "(name not authenticated)"
+
+
 def _facts(body: _Body, keys: tuple[str, ...] = ()) -> str:
     first = [body[key] for key in ("label", "text") if isinstance(body.get(key), str)]
     if keys or any(first):
@@ -73,5 +87,7 @@ _WORDS: dict[str, Callable[[_Body], str]] = {
     "due": _due,
     "command": _command,
     "link": _link,
+    "addendum": _addendum,
+    "signature": _signature,
 }
 """Kinds whose words are more than their text."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitals.errors import VitalsError
-from vitals.model import Mode, Waveform
+from vitals.model import Mode, Quality, Waveform
 
 Tell = Callable[[str], None]
 """Is told what is being read; the CLI shows it."""
@@ -146,8 +146,7 @@ class Recording:
     @property
     def devices(self) -> list[str]:
         """Ids of its devices."""
-        found = [one.device for one in (*self.numbers, *self.waves)]
-        return sorted(set(found))
+        return sorted({*(n.device for n in self.numbers), *(w.device for w in self.waves)})
 
 
 def end_us(wave: Waveform) -> int:
@@ -191,6 +190,7 @@ class RawBlock:
 
     start_us: int
     values: NDArray[np.float32]
+    quality: Quality = Quality.GOOD
 
 
 @dataclass(slots=True, eq=False)

@@ -22,6 +22,9 @@ _ANYONE = _OBSERVER | {"clinician"}
 WEB_EVENT = "web_event"
 """What the web tells of itself (who signed in, who could not): recorded, and changes nothing."""
 
+EXPORT_NAMES = "export_names"
+"""An export with people's names, from a page: of the web alone, no command."""
+
 MAY: dict[str, frozenset[str]] = {
     "open_session": _STAFF,
     "close_session": _STAFF,
@@ -73,6 +76,7 @@ MAY: dict[str, frozenset[str]] = {
     "rebind_device": _STAFF,
     "addendum": _STAFF | _SIGNER,
     "sign_record": _SIGNER,
+    EXPORT_NAMES: _SIGNER,
     WEB_EVENT: frozenset({"system"}),
 }
 """Command -> roles. `operator` is the person at the station's own command line, `system` the web.

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import apsw
 
 from vitals.errors import InstallError, StoreError
+from vitals.store import key_mark
 from vitals.store.schema import APPLICATION_ID, MIGRATIONS
 
 OLDEST_SQLITE = (3, 51, 3)
@@ -93,7 +94,7 @@ def is_damage(error: Exception) -> bool:
 
 def is_explained(error: Exception) -> bool:
     """Whether `explain` says all that there is to say."""
-    return isinstance(error, (StoreError, *_PASSING))
+    return isinstance(error, (StoreError, *_PASSING, apsw.CorruptError, apsw.NotADBError))
 
 
 def check_version(version: str | None = None) -> None:
@@ -225,6 +226,8 @@ def _open(
     except BaseException:
         connection.close()
         raise
+    if key is not None:
+        key_mark.leave(path, key)
     if fresh:
         _sync_folder(path.parent)
     return connection, copied
@@ -294,6 +297,8 @@ def _check_readable(connection: apsw.Connection, path: Path, key: bytes | None) 
             raise
         if key is None:
             raise StoreError(f"{path}: the record is encrypted; give its key") from error
+        if key_mark.fits(path, key):
+            raise  # the key is right, so the file is damaged
         raise StoreError(
             f"{path}: this key does not open the record; give the right one (if it is the "
             "right one, the file is damaged: move it away)"

@@ -12,7 +12,8 @@ class WriterSettings:
 
     Attributes:
         group_s: samples are committed at the latest after this.
-        stall_s: "not recording" when something has waited this long.
+        stall_s: "not recording" when something has waited this long; pages must say so within
+            2 s, and an attempt on a locked file takes 0.2 s of that.
         seal_s: samples get a seal at the latest after this.
         first_retry_s: pause after a first failure; it doubles up to `last_retry_s`.
         last_retry_s: longest pause between two attempts.
@@ -22,10 +23,11 @@ class WriterSettings:
         least_free: warn when the disk has less free space.
         most_log: warn when the write-ahead log is larger.
         look_s: how often both are measured.
+        check_s: how often the whole file is read again; see `vitals.store.probe`.
     """
 
     group_s: float = 1.0
-    stall_s: float = 2.0
+    stall_s: float = 1.7
     seal_s: float = 60.0
     first_retry_s: float = 0.05
     last_retry_s: float = 1.0
@@ -34,6 +36,7 @@ class WriterSettings:
     least_free: int = 1_000_000_000
     most_log: int = 64 * 1024 * 1024
     look_s: float = 10.0
+    check_s: float = 60.0
 
 
 class Pace:

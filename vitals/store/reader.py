@@ -16,7 +16,7 @@ import numpy as np
 
 from vitals.clock import US, Clock
 from vitals.errors import StoreError
-from vitals.model import Flag, Numeric, Session, Waveform
+from vitals.model import Flag, Numeric, Quality, Session, Waveform
 from vitals.store import waves
 from vitals.store.connection import explain, open_for_reading, select
 from vitals.store.rows import (
@@ -85,6 +85,33 @@ class Reader:
         for station, boot_id, anchor_us, anchor_mono_ns, speed in found:
             return StationRow(station, boot_id, Clock(anchor_us, anchor_mono_ns, speed))
         return None
+
+    def of_subject(self, subject_ref: str, mode: str) -> list[tuple[str, str, int]]:
+        """(uuid, room, started_us) of all sessions of a pseudonym and mode, newest first."""
+        found = self._select(
+            "SELECT uuid, room, started_us FROM session WHERE subject_ref = ? AND mode = ?"
+            " ORDER BY started_us DESC",
+            (subject_ref, mode),
+        )
+        return [(uuid, room, started_us) for uuid, room, started_us in found]
+
+    def extremes(
+        self, uuid: str, channel: str, from_us: int, width_us: int
+    ) -> list[tuple[str, int, float, float, float]]:
+        """(device, bucket, lowest, highest, mean) of values that may be shown, in order of time.
+
+        Bucket n holds from_us + n * width_us <= t < from_us + (n + 1) * width_us.
+        """
+        return [
+            (device, bucket, low, high, mean)
+            for device, bucket, low, high, mean in self._select(
+                "SELECT device, (at_us - ?) / ?, min(value), max(value), avg(value)"
+                " FROM numeric JOIN channel USING (channel_id) JOIN session USING (session_id)"
+                " WHERE uuid = ? AND key = ? AND at_us >= ? AND value IS NOT NULL AND quality <> ?"
+                " GROUP BY channel_id, 2 ORDER BY 2, 1",
+                (from_us, width_us, uuid, channel, from_us, QUALITIES.index(Quality.INVALID)),
+            )
+        ]
 
     def numerics(
         self, uuid: str, channel: str, from_us: int | None = None, to_us: int | None = None
@@ -178,6 +205,19 @@ class Reader:
             (uuid,),
         )
         return int(last)
+
+    def counts(self, uuid: str) -> tuple[int, int]:
+        """How many numerics and how many blocks of waveforms a session has."""
+        found = [
+            self._select(
+                f"SELECT count(*) FROM {table} WHERE channel_id IN (SELECT channel_id FROM channel"  # noqa: S608 - one of two names
+                " JOIN session USING (session_id) WHERE uuid = ?)",
+                (uuid,),
+            )
+            for table in ("numeric", "wave")
+        ]
+        ((numerics,),), ((blocks,),) = found
+        return int(numerics), int(blocks)
 
     def audit_by_kind(self, uuid: str | None, kinds: Collection[str]) -> list[StoredAudit]:
         """Those rows of `audit` that are of certain kinds."""

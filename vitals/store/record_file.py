@@ -18,6 +18,7 @@ from vitals.store.backlog import Entry
 from vitals.store.claim import Claim
 from vitals.store.commit import Committer
 from vitals.store.connection import is_damage, open_for_reading, open_for_writing
+from vitals.store.probe import Probe
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StationRow, StoredAudit
 
@@ -30,8 +31,11 @@ _MAY_GO_ON = (apsw.BusyError, apsw.LockedError, apsw.FullError)
 class RecordFile:
     """Owns the claim, the connection, and what must be told again to a new file."""
 
-    def __init__(self, path: Path, key: bytes | None, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, path: Path, key: bytes | None, now_us: Callable[[], int], probe: Probe
+    ) -> None:
         self.path = path
+        self._probe = probe
         self._key = key
         self._now_us = now_us
         self._claim: Claim | None = None
@@ -58,15 +62,20 @@ class RecordFile:
             apsw.Error: it was opened and then failed.
         """
         if self._committer is not None:
+            self._probe.check()
+            self._probe.look()
             return self._committer
         if self._claim is None:
             self._claim = Claim(self.path)
         opened = open_for_writing(self.path, key=self._key, damaged=self._damaged)
         self._connection = opened.connection
-        self._damaged = False
+        was_damaged, self._damaged = self._damaged, False
         try:
+            self._probe.opened()
             if opened.quarantined is not None:
                 self._set_aside(opened.quarantined)
+            elif was_damaged:  # somebody has deleted it: there is nothing to set aside
+                self._to_tell = {"file": "", "sessions": sorted(self._sessions)}
             committer = Committer(opened.connection, self._now_us)
             if self._to_tell is not None:
                 committer.start_anew(self._to_tell, list(self._sessions.values()), self.station)
@@ -146,6 +155,7 @@ class RecordFile:
 
     def close(self) -> None:
         """Folds the log into the file and gives it up."""
+        self._probe.close()
         self._disconnect()
         if self._claim is not None:
             self._claim.release()
@@ -156,4 +166,7 @@ class RecordFile:
         if connection is not None:
             if self._damaged:  # keep the log apart from the file: both are evidence now
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            connection.close(True)  # what fails here has failed before, and was reported
+            try:
+                connection.close(True)
+            except apsw.Error:  # it has failed before, and that was reported; the thread goes on
+                _log.debug("the record could not be closed in order", exc_info=True)

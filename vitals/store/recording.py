@@ -27,6 +27,7 @@ class Health:
         repeated: rows that came twice since the start.
         commits: transactions since the start.
         commit_s: how long the last one took.
+        committed_s: how long ago that was, real seconds; None before the first.
         free_bytes: free space on the disk.
         log_bytes: size of the write-ahead log.
     """
@@ -42,6 +43,7 @@ class Health:
     commit_s: float
     free_bytes: int
     log_bytes: int
+    committed_s: float | None = None
 
 
 class RecordingState:

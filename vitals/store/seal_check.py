@@ -1,17 +1,20 @@
-"""Checks all seals of a session in one reading of its samples.
+"""Checks the seals of all sessions in one reading of the samples.
 
-The same bytes as in `vitals.store.seal`, in another order of work: there each seal reads its own
-range of the counter, which in a clinic holds the samples of all rooms; here a session's samples
-are read once, through the index by channel, and dealt out to its seals.
+The same bytes as in `vitals.store.seal`, in another order of work. There each seal reads its own
+range of the counter, in which lie the samples of all rooms; here the tables are read once from
+end to end, as they lie in the file, and every sample is dealt out to the seal of its session.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
 import apsw
 import msgspec
@@ -19,26 +22,28 @@ import msgspec
 from vitals.store.connection import select
 from vitals.store.seal import Digest
 
-_OF_SESSION = "WHERE channel_id IN (SELECT channel_id FROM channel WHERE session_id = ?)"
-_NUMERICS = (
-    "SELECT 'numeric', seq, channel_id, at_us, value, quality, flags, device_at_us"
-    f" FROM numeric {_OF_SESSION} ORDER BY seq"  # noqa: S608
-)
-_WAVES = (
-    "SELECT 'wave', seq, channel_id, start_us, rate_hz, n, scale, offset, quality, data"
-    f" FROM wave {_OF_SESSION} ORDER BY seq"  # noqa: S608
-)
+Range = tuple[int, int]
+"""from_seq, to_seq of a seal."""
+
+_NUMERICS = "SELECT seq, channel_id, at_us, value, quality, flags, device_at_us FROM numeric"
+_WAVES = "SELECT seq, channel_id, start_us, rate_hz, n, scale, offset, quality, data FROM wave"
+_WINDOW = " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 _CHANNELS = (
-    "SELECT 'channel', channel_id, device, key, unit, kind, rate_hz, mdc, loinc"
-    " FROM channel WHERE session_id = ? ORDER BY channel_id"
+    "SELECT session_id, channel_id, device, key, unit, kind, rate_hz, mdc, loinc"
+    " FROM channel ORDER BY channel_id"
 )
+_ROWS = 20_000
+"""Read at a time of each table."""
+_FIRST, _LAST = -(2**63), 2**63 - 1
 _Row = tuple[Any, ...]
+_seq, _channel = itemgetter(0), itemgetter(1)
 
 _exact = json.JSONEncoder(separators=(",", ":")).encode
 _quick = msgspec.json.Encoder()
 
 
-class Checked(NamedTuple):
+@dataclass(slots=True)
+class Checked:
     """What was found of a session.
 
     Attributes:
@@ -47,74 +52,129 @@ class Checked(NamedTuple):
         behind: rows after it.
     """
 
-    digests: list[Digest]
-    between: int
-    behind: int
-
-
-@dataclass(slots=True)
-class _Range:
-    """Lines of the numerics and waves in one range of the counter."""
-
-    from_seq: int
-    to_seq: int
-    rows: int = 0
-    used: set[int] = field(default_factory=set)
-    lines: list[bytes] = field(default_factory=list)
+    digests: list[Digest] = field(default_factory=list)
+    between: int = 0
+    behind: int = 0
 
 
 def check(
-    connection: apsw.Connection, session_id: int, ranges: Sequence[tuple[int, int]]
-) -> Checked:
-    """Digests of a session's samples in ranges (from_seq, to_seq) that grow and do not overlap."""
-    parts = [_Range(*one) for one in ranges]
-    outside = [0, 0]
-    for sql, ready in ((_NUMERICS, _as_they_are), (_WAVES, _hashed)):
-        for at, rows in _dealt(connection.execute(sql, (session_id,)), parts):
-            if at is None:
-                last = parts[-1].to_seq if parts else -1
-                behind = sum(row[1] > last for row in rows)
-                outside[0] += len(rows) - behind
-                outside[1] += behind
-                continue
-            part = parts[at]
-            part.rows += len(rows)
-            part.used.update({row[2] for row in rows})
-            part.lines.append(lines(ready(rows)))
-    channels = {row[1]: row for row in select(connection, _CHANNELS, (session_id,))}
-    return Checked([_digest(part, channels) for part in parts], *outside)
+    connection: apsw.Connection, ranges: Mapping[int, Sequence[Range]], after: int = _FIRST
+) -> dict[int, Checked]:
+    """Digests of samples by session_id, in ranges that grow and do not overlap.
+
+    Samples of sessions that are not in `ranges`, and those up to `after`, are passed over.
+    """
+    channels: dict[int, dict[int, _Row]] = defaultdict(dict)
+    for session_id, *channel in select(connection, _CHANNELS):
+        channels[session_id][channel[0]] = tuple(channel)
+    sessions = {key: _Session(found, channels[key]) for key, found in ranges.items()}
+    owner = {
+        number: sessions[key]
+        for key, numbers in channels.items()
+        if key in sessions
+        for number in numbers
+    }
+    for high, numerics, waves in _windows(connection, after):
+        for session, rows in _dealt(numerics, owner):
+            session.take(rows, 0)
+        for session, rows in _dealt(waves, owner):
+            session.take(rows, 1)
+        for session in sessions.values():
+            session.pass_by(high)
+    return {key: session.found for key, session in sessions.items()}
+
+
+def _windows(connection: apsw.Connection, low: int) -> Iterator[tuple[int, list[_Row], list[_Row]]]:
+    """(last counter, numerics, waves) behind a counter to the end; not many rows at a time."""
+    while low < _LAST:
+        high = _LAST
+        numerics = select(connection, _NUMERICS + _WINDOW, (low, high, _ROWS))
+        if len(numerics) == _ROWS:
+            high = _seq(numerics[-1])
+        waves = select(connection, _WAVES + _WINDOW, (low, high, _ROWS))
+        if len(waves) == _ROWS:
+            high = _seq(waves[-1])
+            del numerics[bisect_right(numerics, high, key=_seq) :]
+        yield high, numerics, waves
+        low = high
 
 
 def _dealt(
-    rows: Iterable[_Row], parts: Sequence[_Range]
-) -> Iterator[tuple[int | None, list[_Row]]]:
-    """Rows in order of the counter, in bunches: the number of their range, None outside of all."""
-    at, bunch, outside = 0, list[_Row](), list[_Row]()
+    rows: list[_Row], owner: Mapping[int, _Session]
+) -> Iterator[tuple[_Session, list[_Row]]]:
+    by_channel: dict[int, list[_Row]] = {number: [] for number in set(map(_channel, rows))}
+    by_session: dict[int, tuple[_Session, list[_Row]]] = {}
+    for number in by_channel:
+        session = owner.get(number)
+        if session is not None:
+            _, here = by_session.setdefault(id(session), (session, []))
+            by_channel[number] = here
     for row in rows:
-        seq = row[1]
-        while at < len(parts) and seq > parts[at].to_seq:
-            if bunch:
-                yield at, bunch
-                bunch = []
-            at += 1
-        if at < len(parts) and seq >= parts[at].from_seq:
-            bunch.append(row)
-        else:
-            outside.append(row)
-            if len(outside) == _BUNCH:
-                yield None, outside
-                outside = []
-    if bunch:
-        yield at, bunch
-    if outside:
-        yield None, outside
+        by_channel[row[1]].append(row)
+    yield from by_session.values()
 
 
-_BUNCH = 10_000
+class _Session:
+    """Deals the samples of one session out to its seals, as they come."""
 
+    def __init__(self, ranges: Sequence[Range], channels: Mapping[int, _Row]) -> None:
+        self.found = Checked()
+        self._ranges = ranges
+        self._channels = channels
+        self._last = ranges[-1][1] if ranges else _FIRST
+        self._begin()
 
-def _as_they_are(rows: list[_Row]) -> list[_Row]:
-    return rows
+    def _begin(self) -> None:
+        self._rows = 0
+        self._used: set[int] = set()
+        self._text: tuple[list[bytes], list[bytes]] = ([], [])
+        self._waiting: tuple[list[_Row], list[_Row]] = ([], [])
+
+    def take(self, rows: list[_Row], table: int) -> None:
+        """Rows of one table (0 numerics, 1 waves) in order, beyond those that came before."""
+        self._waiting[table].extend(rows)
+
+    def pass_by(self, high: int) -> None:
+        """All rows up to a counter have come."""
+        while any(self._waiting) or self._is_over(high):
+            at = len(self.found.digests)
+            if at == len(self._ranges):
+                for waiting in self._waiting:
+                    behind = sum(_seq(row) > self._last for row in waiting)
+                    self.found.behind += behind
+                    self.found.between += len(waiting) - behind
+                    waiting.clear()
+                return
+            from_seq, to_seq = self._ranges[at]
+            for table, waiting, text in zip(_TABLES, self._waiting, self._text, strict=True):
+                end = bisect_right(waiting, to_seq, key=_seq)
+                start = bisect_right(waiting, from_seq - 1, hi=end, key=_seq)
+                self.found.between += start
+                self._add(table, waiting[start:end], text)
+                del waiting[:end]
+            if not self._is_over(high):
+                return
+            self._close()
+
+    def _is_over(self, high: int) -> bool:
+        at = len(self.found.digests)
+        return at < len(self._ranges) and self._ranges[at][1] <= high
+
+    def _add(self, table: str, rows: list[_Row], text: list[bytes]) -> None:
+        if rows:
+            self._rows += len(rows)
+            self._used.update(map(_channel, rows))
+            text.append(lines(table, _hashed(rows) if table == "wave" else rows))
+
+    def _close(self) -> None:
+        total = hashlib.sha256()
+        channels = [row for number, row in self._channels.items() if number in self._used]
+        for part in (lines("channel", channels), *self._text[0], *self._text[1]):
+            total.update(part)
+        self.found.digests.append(Digest(self._rows, total.hexdigest()))
+        waiting = self._waiting
+        self._begin()
+        self._waiting = waiting
 
 
 def _hashed(rows: list[_Row]) -> list[_Row]:
@@ -122,29 +182,24 @@ def _hashed(rows: list[_Row]) -> list[_Row]:
     return [(*row[:-1], sha256(row[-1]).hexdigest()) for row in rows]
 
 
-def _digest(part: _Range, channels: dict[int, _Row]) -> Digest:
-    total = hashlib.sha256()
-    total.update(lines([row for number, row in channels.items() if number in part.used]))
-    for text in part.lines:
-        total.update(text)
-    return Digest(part.rows, total.hexdigest())
-
-
-def lines(rows: list[_Row]) -> bytes:
-    """Rows as lines of JSON, byte for byte as `json` writes them.
+def lines(table: str, rows: list[_Row]) -> bytes:
+    """Rows of one table as lines of JSON, byte for byte as `json` writes them.
 
     msgspec is ten times as quick and writes the same but for letters outside ASCII, and for
     numbers so small or large that they have an exponent.
     """
-    values = {value for column in zip(*rows, strict=True) for value in _doubtful(column)}
-    if all(map(_is_plain, values)):
-        return _quick.encode_lines(rows)
-    return b"".join(_exact(row).encode() + b"\n" for row in rows)
+    if not rows:
+        return b""
+    doubtful = {value for column in _DOUBTFUL[table] for value in map(itemgetter(column), rows)}
+    if not all(map(_is_plain, doubtful)):
+        return b"".join(_exact((table, *row)).encode() + b"\n" for row in rows)
+    first = f'["{table}",'.encode()
+    return first + _quick.encode_lines(rows)[1:].replace(b"\n[", b"\n" + first)
 
 
-def _doubtful(column: Sequence[object]) -> Collection[object]:
-    """The different values of a column, unless it is one of whole numbers."""
-    return () if type(column[0]) is int and type(column[-1]) is int else set(column)
+_TABLES = ("numeric", "wave")
+_DOUBTFUL = {"numeric": (3, 5), "wave": (3, 5, 6), "channel": (1, 2, 3, 4, 5, 7)}
+"""By table: value and flags; rate_hz, scale and offset; device, key, unit, kind, rate_hz, loinc."""
 
 
 def _is_plain(value: object) -> bool:

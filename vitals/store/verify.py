@@ -1,14 +1,16 @@
 """Checks that a record is what the station wrote.
 
-Four things in order, and the first broken place in one sentence: the file's structure and
-schema, the audit chain, the summary rows against the facts in the chain, the samples against
-their seals. What it cannot see: bytes that hold nothing, samples that no seal covers yet
-(counted), and a tail cut off together with its audit rows, unless the caller knows a later head.
+Four things, and the first broken place of them in one sentence: the file's structure and schema,
+the audit chain, the summary rows against the facts in the chain, the samples against their seals.
+What it cannot see: bytes that hold nothing, samples that no seal covers yet (counted), and a tail
+cut off together with its audit rows, unless the caller knows a later head.
 """
 
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,6 +55,10 @@ class _Broken(Exception):
     pass
 
 
+_CACHE_KIB = 64 * 1024
+"""For the check of the structure, which goes from every row to its place in each index."""
+
+
 def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Verification:
     """Checks a record; it may be in use meanwhile.
 
@@ -68,26 +74,38 @@ def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Ver
     if not path.is_file():
         raise StoreError(f"{path}: there is no such record; check the path")
     try:
-        connection = open_for_reading(path, key=key)
+        with (
+            closing(open_for_reading(path, key=key)) as connection,
+            closing(open_for_reading(path, key=key)) as other,
+            ThreadPoolExecutor(1, "structure") as beside,
+        ):
+            # SQLite lets go of Python while it checks: the rest goes on at the same time.
+            structure = beside.submit(_structure, other)
+            found = _content(connection, path, head.lower())
+            problem = structure.result()
     except RecordUnavailable:
         raise
     except StoreError as error:
         return Verification(str(error))
-    try:
-        return _check(connection, path, head.lower())
     except (apsw.BusyError, apsw.LockedError) as error:
         raise RecordUnavailable(explain(error, path)) from error
+    return Verification(f"{path}: {problem}") if problem else found
+
+
+def _content(connection: apsw.Connection, path: Path, head: str) -> Verification:
+    try:
+        return _check(connection, path, head)
+    except (apsw.BusyError, apsw.LockedError):
+        raise
     except (apsw.Error, UnicodeError, ValueError, TypeError, LookupError) as error:
         return Verification(f"{path}: the record is damaged and cannot be read ({error})")
-    finally:
-        connection.close()
 
 
 def _check(connection: apsw.Connection, path: Path, head: str) -> Verification:
     connection.execute("BEGIN")  # one state of the file for all checks
     audit_rows, last, sealed, unsealed = 0, "", 0, 0
     try:
-        _structure(connection)
+        _schema(connection)
         audit_rows, last = _chain(connection, head)
         _summaries(connection)
         sealed, unsealed = _seals(connection)
@@ -96,10 +114,19 @@ def _check(connection: apsw.Connection, path: Path, head: str) -> Verification:
     return Verification("", last, audit_rows, sealed, unsealed)
 
 
-def _structure(connection: apsw.Connection) -> None:
-    ((problem,),) = select(connection, "PRAGMA integrity_check(1)")
-    if problem != "ok":
-        raise _Broken(f"the file's structure is damaged: {problem}")
+def _structure(connection: apsw.Connection) -> str:
+    """What is wrong with the file as a database, `""` when nothing is."""
+    try:
+        connection.pragma("cache_size", -_CACHE_KIB)
+        ((problem,),) = select(connection, "PRAGMA integrity_check(1)")
+    except (apsw.BusyError, apsw.LockedError):
+        raise
+    except (apsw.Error, UnicodeError) as error:
+        problem = str(error)
+    return "" if problem == "ok" else f"the file's structure is damaged: {problem}"
+
+
+def _schema(connection: apsw.Connection) -> None:
     for table, rowid, parent, _ in select(connection, "PRAGMA foreign_key_check"):
         raise _Broken(f"row {rowid} of {table} belongs to a {parent} that is not there")
     schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
@@ -174,27 +201,28 @@ def _summaries(connection: apsw.Connection) -> None:
 
 
 def _seals(connection: apsw.Connection) -> tuple[int, int]:
+    names = dict(select(connection, "SELECT session_id, uuid FROM session ORDER BY session_id"))
+    told: dict[int, list[tuple[int, dict[str, Any]]]] = {key: [] for key in names}
+    for session_id, n, body in select(
+        connection,
+        "SELECT session_id, n, body FROM audit WHERE kind = ? AND seq IS NULL ORDER BY n",
+        (rows.SEAL,),
+    ):
+        told[session_id].append((n, json.loads(body)))
+    ranges = {
+        key: [(seal["from_seq"], seal["to_seq"]) for _, seal in seals]
+        for key, seals in told.items()
+    }
     sealed = unsealed = 0
-    for session_id, uuid in select(connection, "SELECT session_id, uuid FROM session"):
-        told = [
-            (n, json.loads(body))
-            for n, body in select(
-                connection,
-                "SELECT n, body FROM audit WHERE session_id = ? AND kind = ? AND seq IS NULL"
-                " ORDER BY n",
-                (session_id, rows.SEAL),
-            )
-        ]
-        ranges = [(seal["from_seq"], seal["to_seq"]) for _, seal in told]
-        found = check(connection, session_id, ranges)
-        for (n, seal), digest in zip(told, found.digests, strict=True):
+    for key, found in check(connection, ranges).items():
+        for (n, seal), digest in zip(told[key], found.digests, strict=True):
             if digest != Digest(seal["rows"], seal["sha256"]):
                 raise _Broken(
-                    f"session {uuid}: samples {seal['from_seq']} to {seal['to_seq']} were changed "
-                    f"after they were sealed by audit row {n}"
+                    f"session {names[key]}: samples {seal['from_seq']} to {seal['to_seq']} were "
+                    f"changed after they were sealed by audit row {n}"
                 )
         if found.between:
-            raise _Broken(f"session {uuid}: there are samples between those that were sealed")
+            raise _Broken(f"session {names[key]}: there are samples between those that were sealed")
         sealed += sum(digest.rows for digest in found.digests)
         unsealed += found.behind
     return sealed, unsealed

@@ -22,6 +22,7 @@ from vitals.store.backlog import Backlog, Batch, Entry, Sample
 from vitals.store.commit import Outcome
 from vitals.store.connection import RecordUnavailable, explain, is_explained
 from vitals.store.pace import Pace, WriterSettings
+from vitals.store.probe import Probe
 from vitals.store.record_file import RecordFile
 from vitals.store.recording import Disk, Health, RecordingState
 from vitals.store.rows import AuditRow, SessionRecord, StationRow
@@ -64,7 +65,8 @@ class Writer:
         """
         self._settings = settings or WriterSettings()
         self._monotonic = monotonic
-        self._file = RecordFile(Path(path), key, now_us)
+        probe = Probe(Path(path), key, self._settings.check_s, monotonic)
+        self._file = RecordFile(Path(path), key, now_us, probe)
         self._state = RecordingState(on_state)
         self._disk = Disk(
             Path(path),
@@ -82,6 +84,7 @@ class Writer:
         self._stop_at: float | None = None
         self._refused = self._repeated = self._commits = 0
         self._commit_s = 0.0
+        self._commit_at: float | None = None
         self._lost = 0
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         try:
@@ -222,6 +225,7 @@ class Writer:
             commit_s=self._commit_s,
             free_bytes=self._disk.free_bytes,
             log_bytes=self._disk.log_bytes,
+            committed_s=None if self._commit_at is None else self._monotonic() - self._commit_at,
         )
 
     def _queued(self) -> int:
@@ -302,7 +306,8 @@ class Writer:
             self._failed(error)
             return
         self._commits += 1
-        self._commit_s = self._monotonic() - began
+        self._commit_at = self._monotonic()
+        self._commit_s = self._commit_at - began
         self._committed(batch, outcome, committer.unsealed)
 
     def _failed(self, error: Exception) -> None:

@@ -1,0 +1,114 @@
+"""The sessions that somebody looks at, kept in the figure process: read once for a whole page.
+
+A page asks for the facts, the figure and the tables of one session one after the other. Each
+answer says with its `stamp` what it was made of; who asks on with that stamp is answered from the
+same reading, so that all parts of a page tell one moment, also of a session that goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from dashboard.review import Rooms
+from vitals.errors import StoreError
+from vitals.export.read import read_session
+from vitals.export.salvage import is_broken
+from vitals.export.session_data import SessionData
+from vitals.store.reader import Reader
+from vitals.store.rows import SessionRecord
+
+MOST = 4
+"""Sessions that are kept; two hours with a pleth are about 5 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A session as it was read.
+
+    Attributes:
+        data: all of it, people by name.
+        stamp: another one as soon as anything was added.
+    """
+
+    data: SessionData
+    stamp: str
+
+
+_kept: OrderedDict[tuple[Path, str], Held] = OrderedDict()
+_lock = Lock()
+
+
+def record_of(reader: Reader, uuid: str, rooms: Rooms) -> SessionRecord | None:
+    """A session's summary row, None when there is none, or not for this person.
+
+    Raises:
+        StoreError: the record cannot be read.
+    """
+    record = reader.session(uuid)
+    return record if record and (rooms is None or record.session.room in rooms) else None
+
+
+def held(store: Path, uuid: str, rooms: Rooms = None, stamp: str = "") -> Held | None:
+    """A session whole, from the last reading of it where that still is what is recorded.
+
+    Args:
+        store: the record.
+        uuid: of the session.
+        rooms: rooms whose sessions may be seen, None for all.
+        stamp: of the reading that the caller has seen the rest of; `""` for what there is now.
+
+    Returns:
+        None when there is no such session, or not for this person.
+
+    Raises:
+        StoreError: the record cannot be read at all; damaged places are told in the data.
+    """
+    if not store.exists():
+        return None
+    with _lock:
+        known = _kept.get((store, uuid))
+    if known is not None and stamp and known.stamp == stamp:
+        return known if rooms is None or known.data.session.room in rooms else None
+    reader = Reader(store)
+    record = record_of(reader, uuid, rooms)
+    if record is None:
+        return None
+    found = _stamp(reader, record, store)
+    if known is None or known.stamp != found:
+        data = read_session(reader, record, names=True, exported_us=time.time_ns() // 1000)
+        known = Held(data, found)
+    with _lock:
+        _kept[store, uuid] = known
+        _kept.move_to_end((store, uuid))
+        while len(_kept) > MOST:
+            _kept.popitem(last=False)
+    return known
+
+
+def _stamp(reader: Reader, record: SessionRecord, store: Path) -> str:
+    """Names what is recorded of a session; of a damaged record, the state of its file."""
+    told: list[object] = [store.stat().st_ino, record]
+    try:
+        told += [reader.last_row(record.session.id), reader.counts(record.session.id)]
+    except StoreError as error:
+        if not is_broken(error):
+            raise
+        told += [store.stat().st_size, store.stat().st_mtime_ns]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def kept() -> int:
+    """How many sessions are kept now."""
+    with _lock:
+        return len(_kept)
+
+
+def forget() -> None:
+    """Drops what is kept."""
+    with _lock:
+        _kept.clear()
