@@ -69,7 +69,6 @@
   // --- asked for before the page is there ------------------------------------------------------
 
   const pathOf = (id) => "/api/v1/sessions/" + encodeURIComponent(id);
-  const figureOf = (id, stamp) => pathOf(id) + "/figure?stamp=" + encodeURIComponent(stamp);
 
   function ahead(path) {
     const known = early.get(path);
@@ -86,22 +85,32 @@
     return answer;
   }
 
+  /** What was asked for early, null for nothing. */
+  async function inAdvance(path) {
+    const known = early.get(path);
+    early.delete(path);
+    return known ? known.answer.catch(() => null) : null;
+  }
+
   /* What the page of a session will want, asked for as soon as somebody is on the way to it. */
   review.prefetch = function (id) {
     const nothing = () => {};
-    kv.plotly().catch(nothing);
-    ahead(pathOf(id)).then((body) => ahead(figureOf(id, body.stamp)).catch(nothing), nothing);
+    for (const asked of [kv.plotly(), ahead(pathOf(id)), ahead(pathOf(id) + "/figure")]) asked.catch(nothing);
   };
 
-  const ID = /^\/review\/([^/]+)$/;
-  const opened = ID.exec(location.pathname);
-  if (opened) review.prefetch(decodeURIComponent(opened[1]));
+  /** The session of an address, "" for none. */
+  function idOf(path) {
+    const found = /^\/review\/([\w.-]+)$/.exec(path || "");
+    return found ? found[1] : "";
+  }
+
+  if (idOf(location.pathname)) review.prefetch(idOf(location.pathname));
   else if (location.pathname === "/review") kv.plotly().catch(() => {});
 
   function onTheWay(event) {
     const link = event.target instanceof Element && event.target.closest("a[href^='/review/']");
-    const id = link && ID.exec(link.getAttribute("href"));
-    if (id && (event.type === "pointerdown" || event.key === "Enter")) review.prefetch(decodeURIComponent(id[1]));
+    const id = link ? idOf(link.getAttribute("href")) : "";
+    if (id && (event.type === "pointerdown" || event.key === "Enter")) review.prefetch(id);
   }
   for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, onTheWay, true);
 
@@ -174,9 +183,11 @@
       body,
       place: (section) => places.get(section),
       announce: (text) => kv.text(said, text),
-      ask(part, query) {
-        const asked = new URLSearchParams({ ...query, stamp: body.stamp });
-        return taken(path + part + "?" + asked);
+      async ask(part, query) {
+        // what was asked for early tells the same moment, unless something was added just then
+        const known = query ? null : await inAdvance(path + part);
+        if (known && known.stamp === body.stamp) return known;
+        return review.get(path + part + "?" + new URLSearchParams({ ...query, stamp: body.stamp }));
       },
       show() {}, // the trend puts its own here
     };

@@ -46,11 +46,13 @@
     const sort = choice("sort", "Sorted by", "Newest first");
     sort.node.classList.add("list-sort");
     const clear = kv.el("button", { type: "button", class: "quiet", onclick: empty }, "Clear");
+    const unfold = kv.el("button", { type: "button", class: "quiet list-unfold", "aria-expanded": "false", onclick: fold }, "Filters");
     const labelled = (words, input) => kv.el("label", { class: "list-field" }, kv.el("span", {}, words), input);
     const node = kv.el(
       "form",
       { class: "list-filters", role: "search", "aria-label": "Sessions" },
       kv.el("label", { class: "list-field list-search" }, kv.el("span", {}, "Search ", kv.el("kbd", {}, "/")), search),
+      unfold,
       labelled("From", from),
       labelled("To", to),
       room.node,
@@ -106,6 +108,12 @@
       show();
       tell();
       search.focus();
+    }
+
+    /* On a phone they are shown when they are wanted. */
+    function fold() {
+      const open = node.toggleAttribute("data-open");
+      kv.attr(unfold, "aria-expanded", String(open));
     }
 
     search.addEventListener("input", () => {

@@ -4,7 +4,7 @@
   "use strict";
 
   const ASK_MS = 400;
-  const AGAIN = 5; // so many unanswered questions in a row are one too many
+  const AGAIN = 20; // so many unanswered questions in a row are one too many
   const OVER = ["done", "failed", "cancelled"];
 
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -27,7 +27,8 @@
     }
     const told = await answer.json().catch(() => ({}));
     if (answer.ok) return told;
-    return { error: told.error || "the server answered " + answer.status };
+    const error = told.error || "the server answered " + answer.status;
+    return { away: answer.status === 429, error }; // too often: it will answer later
   }
 
   function sentence(text) {

@@ -49,7 +49,9 @@ def figure(store: Path, uuid: str, *, rooms: Rooms = None, stamp: str = "") -> b
         StoreError: the record cannot be read.
     """
     found = held(store, uuid, rooms, stamp)
-    return None if found is None else orjson.dumps(session_figure(chart_of(found.data)))
+    if found is None:
+        return None
+    return orjson.dumps({**session_figure(chart_of(found.data)), "stamp": found.stamp})
 
 
 def chart_of(data: SessionData) -> Chart:

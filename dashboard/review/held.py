@@ -23,7 +23,7 @@ from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord
 
 MOST = 4
-"""Sessions that are kept; two hours with a pleth are about 5 MB."""
+"""Readings that are kept; two hours with a pleth are about 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Held:
     stamp: str
 
 
-_kept: OrderedDict[tuple[Path, str], Held] = OrderedDict()
+_kept: OrderedDict[tuple[Path, str, str], Held] = OrderedDict()
+"""By record, session and stamp; the one that was wanted last stands last."""
 _lock = Lock()
 
 
@@ -70,24 +71,31 @@ def held(store: Path, uuid: str, rooms: Rooms = None, stamp: str = "") -> Held |
     """
     if not store.exists():
         return None
-    with _lock:
-        known = _kept.get((store, uuid))
-    if known is not None and stamp and known.stamp == stamp:
+    known = _of(store, uuid, stamp)
+    if known is not None:
         return known if rooms is None or known.data.session.room in rooms else None
     reader = Reader(store)
     record = record_of(reader, uuid, rooms)
     if record is None:
         return None
     found = _stamp(reader, record, store)
-    if known is None or known.stamp != found:
+    known = _of(store, uuid, found)
+    if known is None:
         data = read_session(reader, record, names=True, exported_us=time.time_ns() // 1000)
         known = Held(data, found)
     with _lock:
-        _kept[store, uuid] = known
-        _kept.move_to_end((store, uuid))
+        _kept[store, uuid, found] = known
         while len(_kept) > MOST:
             _kept.popitem(last=False)
     return known
+
+
+def _of(store: Path, uuid: str, stamp: str) -> Held | None:
+    with _lock:
+        known = _kept.get((store, uuid, stamp))
+        if known is not None:
+            _kept.move_to_end((store, uuid, stamp))
+        return known
 
 
 def _stamp(reader: Reader, record: SessionRecord, store: Path) -> str:
@@ -103,7 +111,7 @@ def _stamp(reader: Reader, record: SessionRecord, store: Path) -> str:
 
 
 def kept() -> int:
-    """How many sessions are kept now."""
+    """How many readings are kept now."""
     with _lock:
         return len(_kept)
 

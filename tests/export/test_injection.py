@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -57,6 +58,8 @@ WORDS = st.one_of(
     st.text(st.sampled_from("=+-@|^~\\&\"',;<>\r\n\t\x00\x14\x15\u202e \u2028x1"), max_size=60),
     st.text(max_size=200),
 )
+FHIR_STRING = re.compile(r"[ \r\n\t\S]+")
+"""The pattern of every text, by the standard (hl7.org/fhir/R4/datatypes.html#string)."""
 HARMLESS = "harmless"
 _SETTINGS = settings(
     max_examples=12,
@@ -169,6 +172,17 @@ def test_hl7_has_the_same_segments_and_fields(small: SessionData, words: str) ->
     assert Counter(str(s.name) for s in parsed.children)["PID"] == 1 or "PID" in parsed.to_er7()
 
 
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
+    elif isinstance(value, str):
+        yield value
+
+
 @with_words
 def test_fhir_has_the_same_resources(small: SessionData, words: str) -> None:
     def bundle(text: str) -> dict[str, Any]:
@@ -179,6 +193,7 @@ def test_fhir_has_the_same_resources(small: SessionData, words: str) -> None:
 
     found, plain = bundle(words), bundle(HARMLESS)
     Bundle.model_validate(found)
+    assert [words for words in strings(found) if not FHIR_STRING.fullmatch(words)] == []
     kinds = [
         [entry["resource"]["resourceType"] for entry in one["entry"]] for one in (found, plain)
     ]

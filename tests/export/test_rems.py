@@ -209,8 +209,7 @@ def test_a_sheet_with_two_lines_everywhere_is_cut_to_its_page(
         (title, tuple(replace(f, recorded="word " * 90 if f.recorded else "") for f in some))
         for title, some in sheet.sections
     )
-    more = (*sections, ("More", (Field("More", "judgement", source="-", recorded="word " * 90),)))
-    monkeypatch.setattr(rems_pdf, "fill", lambda _: replace(sheet, sections=more))
+    monkeypatch.setattr(rems_pdf, "fill", lambda _: replace(sheet, sections=sections))
     above_the_foot(whole.printed(rems_pdf, session))
 
 
@@ -218,7 +217,7 @@ def above_the_foot(raw: bytes) -> None:
     """Nothing runs into the foot of the page."""
     image = whole.picture(raw)
     dots = 2 * 72 / 25.4
-    above, below = round((297 - 22 + 4.5) * dots), round((297 - 22 + 5.5) * dots)
+    above, below = round((297 - 22 + 3.5) * dots), round((297 - 22 + 5.5) * dots)
     assert (image[above:below] == 255).all()
     (text,) = whole.texts(raw)
     assert "page 1 of 1" in text

@@ -51,6 +51,7 @@ def one(row: int, full: bool) -> dict[str, Any]:
         result = fault.measure(Path(folder), full)
         told = result.told.replace(f"{folder}/", "").replace(folder, "its folder")
     return {
+        "about": f"{fault.name}: {fault.how}",
         "numbers": [str(number) for number in result.numbers],
         "missed": [str(number) for number in result.numbers if not number.kept]
         + [f"nothing {where} says it" for where, text in
@@ -69,31 +70,31 @@ def apart(row: int, full: bool) -> dict[str, Any]:
             check=False, timeout=LONGEST_S,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return failed(f"it did not end within {LONGEST_S:g} s")
+        return failed(row, f"it did not end within {LONGEST_S:g} s")
     if done.returncode:
-        return failed(done.stderr.strip().splitlines()[-1] if done.stderr else "it failed")
+        return failed(row, done.stderr.strip().splitlines()[-1] if done.stderr else "it failed")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def failed(why: str) -> dict[str, Any]:
+def failed(row: int, why: str) -> dict[str, Any]:
     """What stands in the table for a row that could not be measured."""
-    return {"numbers": [], "missed": [why], "told": "", "also": ""}
+    return {"about": modules()[row], "numbers": [], "missed": [why], "told": "", "also": ""}
 
 
 def line(row: int, found: dict[str, Any], took_s: float) -> str:
     """The row of the table."""
-    fault = fault_of(row)
     numbers = [f"**{n}**" if n in found["missed"] else n for n in found["numbers"]]
     numbers += [f"**{each}**" for each in found["missed"] if each not in found["numbers"]]
     numbers += [found["also"]] if found["also"] else []
-    cells = (str(row), f"{fault.name}: {fault.how}", " · ".join(numbers),
-             "yes" if not found["missed"] else "**no**", found["told"], f"{took_s:.0f} s")  # fmt: skip
+    kept = "**no**" if found["missed"] else "yes"
+    cells = (str(row), found["about"], " · ".join(numbers), kept, found["told"], f"{took_s:.0f} s")
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
 HEAD = (
-    "| row | fault, and how it is made | number reached (bar) | kept | what the page says | took |\n"
+    "| row | fault, and how it is made | number reached (bar) | kept | what the page says | took"
+    " |\n"
     "|---|---|---|---|---|---|"
 )
 

@@ -91,7 +91,7 @@ def live(folder: Path, seconds: float) -> tuple[list[Number], str, str]:
             await page.act("mark", rooms[0], text="after")  # behind everything before
             reader = reader_of(folder)
             lost = sum(
-                len({n.at_us for _, n in heard.numerics(room, since=start) if True}
+                len({n.at_us for _, n in heard.numerics(room, since=start)}
                     - {int(at) for at in reader.numerics(session, "spo2").at_us}
                     - {n.at_us for _, n in heard.numerics(room, since=end)})
                 for room, session in sessions.items()

@@ -176,10 +176,15 @@ def first_row(store: Path) -> bytes:
         return b""
 
 
+def set_aside(folder: Path) -> set[Path]:
+    """Files that were set aside."""
+    return set(folder.glob("vitals.db.corrupt.*"))
+
+
 async def damage_live(page: Page, folder: Path, kind: str, room: str, found: Live) -> None:
     session = page.heard.room(room).session  # type: ignore[union-attr]
     assert session is not None
-    store, before = folder / "vitals.db", set(folder.glob("vitals.db.corrupt.*"))
+    store, before = folder / "vitals.db", set_aside(folder)
     start = len(page.heard.messages)
     await page.act("mark", room, text=f"before it is {kind}")
     first = first_row(store)
@@ -197,7 +202,7 @@ async def damage_live(page: Page, folder: Path, kind: str, room: str, found: Liv
     found.told = found.told or page.heard.beats()[-1][1].detail
     reader = Reader(store)
     found.resumed += [s.session.id for s in reader.open_sessions()] == [session.id]
-    found.kept += bool(set(folder.glob("vitals.db.corrupt.*")) - before) or kind == "deleted"
+    found.kept += bool(set_aside(folder) - before) or kind == "deleted"
     texts = [row.body["text"] for row in reader.audit_by_kind(session.id, {"mark"})]
     found.stored += f"after it was {kind}" in texts
     await seen(lambda: reader.numerics(session.id, "spo2").at_us.size > 1, 60)
@@ -237,6 +242,7 @@ def measure(folder: Path, full: bool) -> Result:
         Number("start on a damaged file to the first commit", found.slowest_s, NEW_S, "s", busy=4),
         all_of("live stations in a new file with their session", lived.resumed, len(kinds)),
         all_of("first acts recorded there", lived.stored, len(kinds)),
+        all_of("of these, files set aside (a deleted one cannot be)", lived.kept, len(kinds)),
         Number("from found to recorded", max(lived.new_s), NEW_S, "s", busy=4),
         Number("longest time without a value meanwhile", lived.gap_s, PAUSE_S, "s", busy=2),
     )

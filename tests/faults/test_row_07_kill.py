@@ -2,7 +2,7 @@
 
 Made: a process that writes a record as fast as it can (tests/store/kill_child.py) and says what was
 confirmed is killed a hundred times (8 in a test), each time on the same record; then the station
-under `vitals run` is killed while somebody writes notes, 15 times (once in a test).
+under `vitals run` is killed while somebody writes notes, 10 times (once in a test).
 
 Bar: no confirmed row lost, the record whole after every kill, live again within 5 s.
 """
@@ -30,7 +30,7 @@ from tests.store.build import dice_of, raw
 from vitals.store.connection import select
 from vitals.store.verify import verify
 
-WRITERS, WRITERS_SHORT, STATIONS, STATIONS_SHORT = 100, 8, 15, 1
+WRITERS, WRITERS_SHORT, STATIONS, STATIONS_SHORT = 100, 8, 10, 1
 LIVE_S = 5.0
 ROOM = "good"
 

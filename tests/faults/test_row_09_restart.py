@@ -2,7 +2,7 @@
 
 Made: `vitals run` with two rooms, a session after its dose in each, an alarm that nobody has
 acknowledged in one, a rule switched off and limits of the patient's own in the other; the station
-is killed, 10 times (once in a test).
+is killed, 6 times (once in a test).
 
 Bar: the same sessions go on, the gap marked, alarms and limits as they were, live within 5 s.
 """
@@ -23,7 +23,7 @@ from tests.faults.wards import Page, page_of
 from tests.loop import run, until
 from vitals import wire
 
-RESTARTS, RESTARTS_SHORT = 10, 1
+RESTARTS, RESTARTS_SHORT = 6, 1
 LIVE_S = 5.0
 LOW, QUIET = "low", "quiet"
 SPEED = 4.0

@@ -1,7 +1,7 @@
 """Row 10: a browser that is slow, or dead, and does not read.
 
-Made: `vitals web` follows a station that sends a waveform packet of 24 kB and a number fifty times a
-second; twenty readers of the live socket never read (three in a test), two read and say how old
+Made: `vitals web` follows a station that sends a waveform packet of 24 kB and a number fifty times
+a second; twenty readers of the live socket never read (three in a test), two read and say how old
 what they get is. The same without the dead readers comes first.
 
 Bar: the web's memory grows by 20 MB at most, the others get what they got before as soon as before,

@@ -27,7 +27,7 @@ from tests.faults.reached import Fault, Number, Result, all_of, line_with
 from tests.faults.wards import Page, page_of
 from tests.loop import run, until
 
-STALLS, STALLS_SHORT = 5, 1
+STALLS, STALLS_SHORT = 3, 1
 SOUND_S, KILL_S, LIVE_S = 3.0, 5.0, 5.0
 SHORT_S, LONG_S = 4.0, 60.0
 ROOM = "good"

@@ -9,6 +9,7 @@ Bar: every attack is refused or found; a cut tail and an old copy are found thro
 kept elsewhere.
 """
 
+# ruff: noqa: S608 - these statements are attacks
 from __future__ import annotations
 
 import shutil

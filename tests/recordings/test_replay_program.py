@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from tests.e2e.clinic import Program, free_port, wait_for
 from tests.recordings.files import DEMO_1, DEMO_2
@@ -77,7 +79,7 @@ def test_its_texts_are_marks_at_their_times(played: tuple[Path, Recording, str])
 def test_pages_say_replay_while_it_runs_and_stay_until_ctrl_c(tmp_path: Path) -> None:
     port = free_port()
     program = Program(
-        tmp_path, "replay", str(DEMO_1), "--speed", "1.5", "--port", str(port), "--no-open",
+        tmp_path, "replay", str(DEMO_1), "--speed", "1", "--port", str(port), "--no-open",
         "--folder", str(tmp_path / "kept"),
     )  # fmt: skip
     try:
@@ -87,6 +89,7 @@ def test_pages_say_replay_while_it_runs_and_stay_until_ctrl_c(tmp_path: Path) ->
         assert program.process.poll() is None, program.said()
         with urllib.request.urlopen(f"{url}healthz", timeout=10) as answer:  # noqa: S310
             assert json.load(answer)["station"] == "replay"
+        look(url)
         assert 'label = "REPLAY"' in (tmp_path / "kept" / "clinic.toml").read_text()
         # a station that dies goes on at the right place of the recording
         store = tmp_path / "kept" / "vitals.db"
@@ -102,6 +105,24 @@ def test_pages_say_replay_while_it_runs_and_stay_until_ctrl_c(tmp_path: Path) ->
     finally:
         program.stop()
     assert program.process.returncode == 0
+
+
+def look(url: str) -> None:
+    """What a person sees."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page()
+        page.goto(url)
+        room = page.locator("[data-room=replay]").first
+        expect(room.locator("[data-channel=spo2][data-state=fresh]")).to_have_text(
+            "95", timeout=60_000
+        )
+        expect(room.locator("[data-channel=hr]")).to_have_text("60")
+        expect(page.get_by_text("REPLAY", exact=True).first).to_be_visible()
+        expect(page.get_by_text("TEST", exact=True).first).to_be_visible()
+        browser.close()
 
 
 def _values(store: Path) -> int:
