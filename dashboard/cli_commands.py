@@ -85,8 +85,8 @@ def web(
         update={"web": settings.web.model_copy(update=wanted), "station": station}
     )
     configuration.check_access(settings, "--host" if host else config_path or "--host")
-    listener = listen(settings.web.host, settings.web.port if port is None else port)
-    serve(feed, store, listener, settings.web)
+    with listen(settings.web.host, settings.web.port if port is None else port) as listener:
+        serve(feed, store, listener, settings.web)
 
 
 def listen(host: str, port: int) -> socket.socket:

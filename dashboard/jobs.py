@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 Owner = tuple[str, str]
 """Account and name of a person; two empty texts without accounts."""
+PREPARE = "prepare"
+"""Kind of a job that nobody has asked for."""
+_NOBODY: Owner = ("", PREPARE)
 
 
 class BusyError(VitalsError):
@@ -162,10 +165,20 @@ class Jobs:
         if files:
             self._make(folder)
         job = Job(job_id, owner, kind, session, room, names, noted or {}, folder, work, args)
-        self._jobs[job_id] = job
+        self._begin(job)
+        return job
+
+    def prepare(self, work: Work, *args: Any) -> None:
+        """Does what the next job will need, if there is nothing else to do; tells nobody of it."""
+        if all(job.state not in ("waiting", "running") for job in self._jobs.values()):
+            job_id = secrets.token_urlsafe(16)
+            folder = self._folder / job_id
+            self._begin(Job(job_id, _NOBODY, PREPARE, "", "", False, {}, folder, work, args))
+
+    def _begin(self, job: Job) -> None:
+        self._jobs[job.id] = job
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="jobs")
-        return job
 
     def find(self, job_id: str, owner: Owner) -> Job | None:
         """A job of this person; None for anything else."""
@@ -205,6 +218,8 @@ class Jobs:
                 await self._do(job)
             finally:
                 job.ended.set()
+            if job.kind == PREPARE:
+                self._jobs.pop(job.id, None)
         self._later(IDLE_S, self._rest)
 
     def _next(self) -> Job | None:

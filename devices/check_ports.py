@@ -80,6 +80,8 @@ async def device(
     may: Callable[[str, int], bool] = os.access,
 ) -> list[Check]:
     """One device of a config that no station has open."""
+    if replay.is_replay(config.url):
+        return [ok(config.id, "a recording speaks instead of a monitor")]
     name, driver = config.id, registry.get(config.driver)
     url, settings = line.of(config.url, driver.settings)
     scheme, _, path = url.partition("://")

@@ -41,7 +41,8 @@ async def serve(
     """
     _alone(config)
     config_text = without_tokens(config_text, config.escalation)
-    record = Record(config.station.store, config.station.id, config_text)
+    station = config.station
+    record = Record(station.store, station.id, config_text, key_source=station.key)
     clock = record.clock(config.station.speed)
     urls = {device.id: device.url for _, device in config.placed}
     claims = claims_of(config)
@@ -59,7 +60,7 @@ async def serve(
         return Keeper(device, driver, urls[device], clock, on_events, on_link, admit=admit)
 
     try:
-        station = Station(
+        running = Station(
             config, profile, devices, make_keeper, hub, record, clock, care, claims=claims
         )
         async with FeedServer(
@@ -69,14 +70,14 @@ async def serve(
             __version__,
             clock,
             config.station.mode,
-            station.on_command,
-            station.watch.on_audience,
-            station.watch.on_gone,
+            running.on_command,
+            running.watch.on_audience,
+            running.watch.on_gone,
             care.text,
             [(step.after_s, step.to) for step in config.escalation],
         ):
             log.info("station %s: %d rooms", config.station.id, len(config.room))
-            await station.run()
+            await running.run()
     finally:
         if not await asyncio.to_thread(record.close):
             log.error("not everything could be recorded before the end")

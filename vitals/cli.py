@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "station": ("devices.cli_commands:station", "Devices, alarms, record and feed of one PC."),
     "web": ("dashboard.cli_commands:web", "The pages, following a station."),
     "sessions": ("vitals.cli_commands:sessions", "List, show, open, close, export, verify."),
+    "key": ("vitals.key_command:key", "Encrypt the record: make a key, put it under one."),
     "import": ("vitals.import_command:import_", "Make a session for review of a recording."),
     "replay": ("devices.replay_command:replay", "Play a recording through station and pages."),
     "what-if": ("vitals.what_if_command:what_if", "Re-run recorded sessions under other limits."),

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vitals import escalation, people_file
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
+from vitals.store import keys
 
 Identifier = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=40)
@@ -67,6 +68,8 @@ class StationConfig(_Table):
 
     id: Identifier = "station"
     store: Path = Path("vitals.db")
+    key: str = ""
+    """Where the key of an encrypted record is: `file:/path`, `env:NAME`, `keyring:SERVICE/USER`."""
     profile: Path | None = None
     care: Path | None = None
     """What differs from `vitals/profiles/care.toml`: routes, check-in, marks, discharge, …"""
@@ -174,6 +177,7 @@ def parse(text: str, *, path: Path) -> Config:
     station = config.station.model_copy(
         update={
             "store": base / config.station.store,
+            "key": keys.resolved(config.station.key, base),
             "profile": base / config.station.profile if config.station.profile else None,
             "care": base / config.station.care if config.station.care else None,
             "alarm_command": _program_from(base, config.station.alarm_command),
@@ -271,6 +275,9 @@ def _check(config: Config, path: Path) -> None:
     station = config.station
     if station.speed != 1.0 and station.mode == "real":
         refuse("station.speed", "only a demo or test station may run faster")
+    no_place = keys.unfit(station.key) if station.key else ""
+    if no_place:
+        refuse("station.key", no_place)
     if (config.web.tls_cert is None) != (config.web.tls_key is None):
         refuse("web.tls_cert", "a certificate and its key go together; name both, or neither")
     # Whether there are accounts is for `check_access`: this is about the text alone.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vitals.config import Config, check_access
 from vitals.errors import ConfigError
+from vitals.store import keys
 from vitals.supervisor import vitals_argv
 
 
@@ -22,6 +23,7 @@ def check(config: Config, path: Path) -> None:
     Raises:
         ConfigError: the station or the pages would refuse to start with it.
         PeopleError: the accounts cannot be read.
+        KeyUnavailable: the record's key is away.
     """
     done = subprocess.run(  # noqa: S603 (this program)
         vitals_argv("check-config", str(path)), capture_output=True, text=True, check=False
@@ -29,6 +31,10 @@ def check(config: Config, path: Path) -> None:
     if done.returncode:
         raise ConfigError(done.stderr.strip().removeprefix("vitals: "))
     check_access(config, path)
+    if config.station.key:
+        keys.read(config.station.key)
+    else:
+        keys.key_of(config.station.store)
     _check_port(config.web.host, config.web.port, path)
 
 

@@ -43,6 +43,7 @@ from vitals.model import (
 from vitals.room_setup import device_json
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.evidence import kept
+from vitals.store import keys
 from vitals.store.pace import WriterSettings
 from vitals.store.reader import Reader
 from vitals.store.recording import Health
@@ -100,18 +101,30 @@ class Record:
         station_id: str,
         config_text: str,
         settings: WriterSettings | None = None,
+        *,
+        key_source: str = "",
     ) -> None:
         """Opens the record; one that is locked or on a full disk is tried again for ever.
 
+        `key_source` says where the key of an encrypted record is; see `vitals.store.keys`.
+
         Raises:
-            StoreError: the file is another program's or a newer version's.
+            StoreError: the file is another program's or a newer version's, or its key is away.
         """
         self._path = path
         self._station_id = station_id
         self._config_text = config_text
         self._now_us: Callable[[], int] | None = None
         self._on_state: Callable[[StoreState], None] | None = None
-        self._writer = Writer(path, now_us=self._time, on_state=self._told, settings=settings)
+        self._key = keys.read(key_source) if key_source else keys.key_of(path)
+        self._writer = Writer(
+            path,
+            key=self._key,
+            key_source=key_source,
+            now_us=self._time,
+            on_state=self._told,
+            settings=settings,
+        )
         self._held: list[tuple[AuditRow, dict[str, Any]]] | None = None
         self.seq: Iterator[int] = itertools.count(self._writer.last_seq() + 1)
         """The station's one counter; it goes on behind what is recorded."""
@@ -298,7 +311,7 @@ class Record:
 
     def reader(self) -> Reader:
         """For what is read beside the writing, never in the loop."""
-        return Reader(self._path)
+        return Reader(self._path, key=self._key)
 
     def result_of(self, message: wire.CommandMsg) -> wire.ResultMsg | None:
         """The answer that a command got before, None if its id is new."""
@@ -346,7 +359,7 @@ class Record:
         """
         if not self._path.exists():
             return []
-        reader = Reader(self._path)
+        reader = Reader(self._path, key=self._key)
         return [_open_session(reader, record.session) for record in reader.open_sessions()]
 
 

@@ -38,7 +38,10 @@ def add(routes: APIRouter, here: JobDesk) -> None:
 
     async def rules(request: Request, uuid: str) -> Response:
         """The rules that a session had, with what of them can be moved."""
-        return await desk.built(request, tuner.rules, uuid, nothing=_nothing(uuid))
+        answer = await desk.built(request, tuner.rules, uuid, nothing=_nothing(uuid))
+        if answer.status_code == 200:
+            here.jobs.prepare(tuner.prepare, desk.store, uuid, desk.viewer(request).rooms)
+        return answer
 
     async def what_if(request: Request) -> Response:
         """Begins to re-run sessions with one moved rule."""

@@ -12,16 +12,9 @@
   const PAGE_ROWS = 10;
   const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE_ROWS, PageUp: -PAGE_ROWS, Home: -Infinity, End: Infinity };
 
-  /* Opens a session; what stands in the address of the list stays with the list. */
-  function open(event) {
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-    event.preventDefault();
-    window.dash_clientside.set_props("kv-url", { pathname: event.currentTarget.getAttribute("href"), search: "" });
-  }
-
   function rowOf(session, columns) {
     const name = session.subject_ref.trim() || "(no pseudonym)";
-    const link = kv.el("a", { href: "/review/" + encodeURIComponent(session.id), onclick: open, tabindex: -1 }, name);
+    const link = kv.el("a", { href: "/review/" + encodeURIComponent(session.id), onclick: kv.follow, tabindex: -1 }, name);
     const cells = columns.map(({ key, title, made, cell }) => {
       const waits = made && !session.worked_out;
       return kv.el(key === "subject" ? "th" : "td", { "data-column": key, "data-label": title, scope: key === "subject" ? "row" : null }, waits ? "…" : cell(session, link));

@@ -11,9 +11,11 @@
   let view = null;
   let mountedPath = "";
 
-  /** Goes to another page without loading it anew, so that sound stays permitted. */
+  /** Goes to another page without loading it anew, so that sound stays permitted. All of the
+      address is given: a page may have changed it without telling Dash. */
   kv.go = function (path) {
-    window.dash_clientside.set_props("kv-url", { pathname: path });
+    const { pathname, search, href } = new URL(path, location.href);
+    window.dash_clientside.set_props("kv-url", { pathname, search, href });
   };
   /** Click handler for links within the program. */
   kv.follow = function (event) {

@@ -24,6 +24,7 @@ from dashboard.review.index_table import Table
 from vitals.errors import StoreError
 from vitals.export.read import read_session
 from vitals.export.salvage import is_broken
+from vitals.store import keys
 from vitals.store.reader import Reader
 
 SLICE_S = 0.1
@@ -76,16 +77,17 @@ class Index:
 
     Args:
         store: the record.
-        key: under which it is encrypted, and its index with it.
+        key: under which it is encrypted, and its index with it; None where it is plain, or its
+            key is named beside it.
         slice_s: how long one request works sessions out.
     """
 
     def __init__(self, store: Path, key: bytes | None = None, slice_s: float = SLICE_S) -> None:
         self._store = store
-        self._key = key
+        self._key = keys.key_of(store) if key is None else key
         self._slice_s = slice_s
         self._table = Table()
-        self._file = IndexFile(store, key)
+        self._file = IndexFile(store, self._key)
         self._mark = self._file.load(self._table)
         self._lost = ""
         self._changed: set[str] = set()

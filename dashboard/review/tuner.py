@@ -134,6 +134,19 @@ def _moved(record: SessionRecord, change: Change) -> Rule:
 # --- in the job process ---------------------------------------------------------------------------
 
 
+def prepare(_tell: Tell, _folder: Path, store: Path, uuid: str, rooms: Rooms) -> Made:
+    """Reads a session whose rules somebody looks at, and replays it as it was recorded.
+
+    Raises:
+        StoreError: it cannot be replayed.
+        ConfigError: its profile cannot be read.
+    """
+    record = seen(store, uuid, rooms)
+    if record is not None and record.state != "open":
+        _KEPT.session(store, record)
+    return Made()
+
+
 def compare(
     tell: Tell, _folder: Path, store: Path, uuid: str, change: Change, rooms: Rooms
 ) -> Made:

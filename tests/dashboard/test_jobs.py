@@ -319,6 +319,26 @@ def test_a_job_without_end_is_given_up(tmp_path: Path) -> None:
     run(main(), LIMIT_S)
 
 
+def test_what_nobody_asked_for_is_done_only_when_there_is_nothing_else(tmp_path: Path) -> None:
+    async def main() -> None:
+        process = JobProcess()
+        jobs = Jobs(tmp_path / "jobs", process=process)
+        try:
+            jobs.prepare(pid)
+            asked = [jobs.ask(ANN, "x", pid) for _ in range(MOST_OF_ONE)]
+            assert jobs.before(asked[0]) == 1
+            jobs.prepare(endless)
+            await until(lambda: all(job.state == "done" for job in asked), LIMIT_S)
+            assert list(jobs._jobs.values()) == asked
+            jobs.prepare(refused)
+            await until(lambda: len(jobs._jobs) == len(asked), LIMIT_S)
+            assert process.pid is not None
+        finally:
+            await jobs.close()
+
+    run(main(), LIMIT_S)
+
+
 def test_when_the_server_ends_so_does_all_of_it(tmp_path: Path) -> None:
     async def main() -> None:
         process = JobProcess()

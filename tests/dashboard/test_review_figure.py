@@ -164,6 +164,16 @@ def test_only_an_axis_of_one_vital_is_tinted_beyond_its_limits() -> None:
     assert set(tinted[0]["y"]) == {88, 78, None}  # to the foot of the axis
 
 
+def test_of_heart_and_pulse_rate_the_one_that_is_looked_at_has_the_lines() -> None:
+    limits = [limit("hr", "high", 130), limit("pr", "high", 131)]
+    pulse = line(5, "pr", value=np.full(5, 72.0))
+    heart = line(5, "hr", value=np.full(5, 72.0))
+    for lines, drawn_at in (([pulse], 131), ([pulse, heart], 130), ([], 131)):
+        figure = session_figure(Chart(START, END, lines=lines, limits=limits))
+        (trace,) = traces(figure, "high limits")
+        assert trace["y"] == [drawn_at, drawn_at, None]
+
+
 def test_the_expected_course_is_a_band_that_says_it_is_no_limit(data: SessionData) -> None:
     with_baseline = replace(data.session, baseline={"nibp_sys": 120.0, "nibp_dia": 80.0})
     record = replace(data.record, session=with_baseline)

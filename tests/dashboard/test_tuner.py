@@ -111,6 +111,23 @@ def test_over_many_sessions_the_sums_and_each_are_told(store: Path, sessions: li
     assert compared(store, sessions[0], Change("spo2-low", GONE, last=2))["compared"] == 2
 
 
+def test_the_session_whose_rules_are_looked_at_is_made_ready(
+    store: Path, sessions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise AssertionError("it is read again")
+
+    monkeypatch.setattr(tuner, "_KEPT", tuner._Kept())
+    none, where = frozenset({"room-2"}), (store, sessions[1])
+    tuner.prepare(print, Path("nowhere"), *where, none)
+    assert tuner._KEPT._found is None
+    tuner.prepare(print, Path("nowhere"), *where, None)
+    monkeypatch.setattr(tuner, "recorded", away)
+    assert compared(*where, Change("spo2-low", GONE))["compared"] == 1
+    with pytest.raises(AssertionError):
+        compared(store, sessions[2], Change("spo2-low", GONE))
+
+
 def test_nothing_is_written(store: Path, sessions: list[str]) -> None:
     def prints() -> dict[str, str]:
         files = [file for file in store.parent.iterdir() if not file.name.endswith("-shm")]

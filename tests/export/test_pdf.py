@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.export.records import HOSTILE, at, with_subject
 from tests.export.whole import picture, printed, texts
 from vitals.export import pdf
+from vitals.export.pdf_spans import limit_spans
 from vitals.export.pdf_text import latin
 from vitals.export.session_data import AlarmEpisode, Entry, SessionData
 from vitals.model import US, Dose
@@ -117,23 +118,36 @@ def test_alarms_stand_in_the_trend_when_they_were_on(data: SessionData) -> None:
     assert not lane[over + 30 :].any()
 
 
-def test_limits_are_drawn_as_they_were_in_force(data: SessionData) -> None:
-    """The line of a limit that was set for this patient moves when it was set."""
-    state = {"limits": {"spo2-low": [None, 86.0]}}
-    body = {"cause": "limit", "rule": "spo2-low", "limit": 86.0, "state": state}
-    changed = Entry(999, at(300), "session_change", "", "prescriber 1", "prescriber", body)
-    entries = (*(entry for entry in data.entries if entry.kind != "alarm"), changed)
-    bare = replace(data, entries=entries, alarms=(), pressures=(), numerics=data.numerics[:1])
-    line = is_colour(picture(printed(pdf, bare)), (200, 90, 90))
-    left, wide = 23.0, 173.0
-    middle = round((left + wide / 2) * MM)
+def limit_entry(second: float, kind: str, **body: Any) -> Entry:
+    return Entry(999, at(second), kind, "", "", "", body)
 
-    def height(part: Any) -> int:
-        return int(part.sum(axis=1).argmax())
 
-    before, after = line[:, : middle - 5], line[:, middle + 5 :]
-    assert before.any()
-    assert height(after) > height(before) + 5
+def test_limits_are_those_that_held_for_this_patient(data: SessionData) -> None:
+    """One that was set for the patient from then on; none while the rule was off."""
+    state = {"limits": {"spo2-low": [None, None, 86.0, None]}}
+    off, on = {"rule_state": "off", "condition": "idle"}, {"condition": "idle"}
+    entries = (
+        limit_entry(300, "session_change", cause="limit", rule="spo2-low", state=state),
+        limit_entry(400, "alarm", rule="spo2-low", after=off),
+        limit_entry(450, "alarm", rule="spo2-low", after=on),
+    )
+    kept = tuple(entry for entry in data.entries if entry.kind == "session_change")
+    found = limit_spans(replace(data, entries=(*kept, *entries)), ("spo2-low", "no-such-rule"))
+    assert found["no-such-rule"] == []
+    high = [(a, b, limit) for a, b, priority, limit in found["spo2-low"] if priority == "high"]
+    assert [one for one in high if one[2] > 80] == [
+        (at(0), at(300), 88.0),
+        (at(300), at(400), 86.0),
+        (at(450), at(600), 86.0),
+    ]
+
+
+def test_limits_are_drawn_where_they_lie_in_the_picture(data: SessionData) -> None:
+    plain = replace(data, pressures=(), alarms=(), entries=())
+    without = replace(plain, record=replace(data.record, profile_text=""))
+    drawn, blank = (picture(printed(pdf, one)).astype(int) for one in (plain, without))
+    changed = np.abs(drawn - blank).sum(axis=2) > 60
+    assert changed.sum(axis=1).max() > 300  # a dashed line from side to side
 
 
 @pytest.mark.parametrize(

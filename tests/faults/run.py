@@ -11,11 +11,13 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,12 @@ HEAD = (
 
 
 def write(table: str) -> None:
-    """Puts the table into the page."""
+    """Puts the table into the page, and says how busy the computer was."""
+    load = f"{os.getloadavg()[2]:.1f}"
+    table = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores with a load average of "
+        f"{load}; bold: not reached.\n\n{table}"
+    )
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)
     PAGE.write_text(f"{before}{BEGIN}{table}\n{END}{after}", encoding="utf-8")

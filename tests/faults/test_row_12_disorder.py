@@ -160,3 +160,25 @@ FAULT = Fault(12, "twice, and out of order", "shuffled by up to 60 s, 10 % twice
 
 def test_what_comes_twice_or_late_is_stored_once_and_alarms_once(tmp_path: Path) -> None:
     measure(tmp_path, full=False).check()
+
+
+def test_a_value_older_than_the_newest_of_its_device_is_neither_judged_nor_shown() -> None:
+    world = World().open(dose=True)
+    world.vitals(range(1, 11))
+    old = Numeric("ox", "spo2", T0_US + 5 * US, 70.0)
+    world.put(old)
+    assert world.room.judged is None
+    assert not world.room.primary(old)
+    again = Numeric("ox", "spo2", T0_US + 10 * US, 97.0)  # the newest once more
+    world.put(again)
+    assert world.room.judged == again
+    assert world.room.primary(again)
+
+
+def test_a_blood_pressure_that_is_told_late_counts() -> None:
+    world = World().open(dose=True)
+    world.at(20).reading(120)
+    told = Numeric("cuff", "nibp_sys", T0_US + 15 * US, 190.0)
+    world.put(told)
+    assert world.room.judged is not None
+    assert world.room.primary(told)

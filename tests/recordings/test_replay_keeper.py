@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from devices import check_ports
 from devices.cli_commands import check_config
 from devices.transports import replay
 from devices.transports.replay import Beginning, ReplayKeeper, Where, where
@@ -269,6 +270,12 @@ def test_a_recording_is_a_device_of_a_checked_config(tmp_path: Path) -> None:
     done = CliRunner().invoke(check_config, [str(config_of(tmp_path, Where(DEMO_1).url))])
     assert done.exception is None, done.output
     assert "replay" in done.output
+
+
+def test_the_doctor_says_that_it_is_a_recording() -> None:
+    config = DeviceConfig(id="bed", driver="replay", url=Where(DEMO_1).url)
+    (check,) = asyncio.run(check_ports.device(config))
+    assert (check.level, check.detail) == ("ok", "a recording speaks instead of a monitor")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,8 +85,6 @@ def test_pages_say_replay_while_it_runs_and_stay_until_ctrl_c(tmp_path: Path) ->
         ended = program.process.poll
         wait_for(lambda: url in program.said() or ended() is not None, "the pages", 90)
         assert program.process.poll() is None, program.said()
-        with urllib.request.urlopen(f"{url}healthz", timeout=10) as answer:  # noqa: S310
-            assert json.load(answer)["station"] == "replay"
         look(url)
         assert 'label = "REPLAY"' in (tmp_path / "kept" / "clinic.toml").read_text()
         # a station that dies goes on at the right place of the recording

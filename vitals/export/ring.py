@@ -307,8 +307,6 @@ class _Values:
         index = int(np.searchsorted(at_us, wanted_us))
         close = [i for i in (index - 1, index) if 0 <= i < at_us.size]
         close = [i for i in close if abs(int(at_us[i]) - wanted_us) <= near_s * US]
-        # What was measured before the alarm is not what came of it.
-        close = [i for i in close if int(at_us[i]) > from_us]
         if not close:
             return Later(minutes)
         best = min(close, key=lambda i: abs(int(at_us[i]) - wanted_us))

@@ -6,6 +6,7 @@ damaged one is set aside under a new name, never deleted, and a new file takes i
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 import apsw
 
 from vitals.errors import InstallError, StoreError
-from vitals.store import key_mark
+from vitals.store import key_mark, keys
 from vitals.store.schema import APPLICATION_ID, MIGRATIONS
 
 OLDEST_SQLITE = (3, 51, 3)
@@ -25,7 +26,9 @@ BUSY_MS = 200
 CHECKED_BYTES = 256 * 1024 * 1024
 """Up to this size the whole structure is checked at every start."""
 
-_SUFFIXES = ("", "-wal", "-shm", "-journal")
+_log = logging.getLogger(__name__)
+SUFFIXES = ("", "-wal", "-shm", "-journal")
+"""A record is these files together."""
 _MAGIC = b"SQLite format 3\0"
 _T = TypeVar("_T")
 
@@ -123,7 +126,8 @@ def open_for_writing(
 
     Args:
         path: the file; its folder must exist.
-        key: 32 bytes for an encrypted record (ChaCha20-Poly1305), None for a plain one.
+        key: 32 bytes for an encrypted record (ChaCha20-Poly1305), None for a plain one, or one
+            whose key is named beside it (see `vitals.store.keys`).
         migrations: the scripts in force (others in tests only).
         damaged: the caller has seen damage: set the file aside without a check.
 
@@ -136,6 +140,7 @@ def open_for_writing(
     path = Path(path)
     if not path.parent.is_dir():
         raise StoreError(f"{path}: there is no folder {path.parent}; create it")
+    key = keys.key_of(path) if key is None else key
     quarantined = _translated(path, lambda: quarantine(path)) if damaged else None
     try:
         connection, copied = _translated(path, lambda: _open(path, key, migrations))
@@ -156,8 +161,9 @@ def open_for_reading(path: Path | str, *, key: bytes | None = None) -> apsw.Conn
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path}: there is no such record; check the path")
+    key = keys.key_of(path) if key is None else key
 
-    def connect() -> apsw.Connection:
+    def identified() -> apsw.Connection:
         connection = _connect_reader(path, key)
         try:
             version = _identify(connection, path, len(MIGRATIONS))
@@ -171,20 +177,30 @@ def open_for_reading(path: Path | str, *, key: bytes | None = None) -> apsw.Conn
             raise
         return connection
 
-    return _translated(path, connect)
+    return _translated(path, identified)
 
 
-def quarantine(path: Path) -> Path | None:
-    """Sets a file and its logs aside as `<name>.corrupt.<UTC>`; None when there was none."""
-    base = f"{path.name}.corrupt.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+def quarantine(path: Path, why: str = "corrupt") -> Path | None:
+    """Sets a file and its logs aside as `<name>.<why>.<UTC>`; None when there was none."""
+    base = f"{path.name}.{why}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     target, again = path.with_name(base), 1
-    while any(Path(f"{target}{suffix}").exists() for suffix in _SUFFIXES):
+    while any(Path(f"{target}{suffix}").exists() for suffix in SUFFIXES):
         again += 1
         target = path.with_name(f"{base}-{again}")
-    present = [suffix for suffix in _SUFFIXES if Path(f"{path}{suffix}").exists()]
+    present = [suffix for suffix in SUFFIXES if Path(f"{path}{suffix}").exists()]
     for suffix in present:
         Path(f"{path}{suffix}").rename(f"{target}{suffix}")
+    if present:
+        _name_key(path, target)
     return target if present else None
+
+
+def _name_key(path: Path, copy: Path) -> None:
+    """Lets a copy, or what was set aside, be opened with the record's key."""
+    try:
+        keys.follow(path, copy)
+    except (OSError, StoreError) as error:  # it can be named later; the record goes on
+        _log.warning("%s: where its key is could not be noted (%s)", copy, error)
 
 
 def _translated(path: Path, attempt: Callable[[], _T]) -> _T:
@@ -207,8 +223,8 @@ def _open(
     if fresh and Path(f"{path}-wal").exists():
         raise RecordDamaged(f"{path}: the record is gone, its log is still there")
     if fresh:
-        _make_private(path)  # its logs inherit the mode
-    connection = _connect(path, key, apsw.SQLITE_OPEN_READWRITE)
+        make_private(path)  # its logs inherit the mode
+    connection = connect(path, key, apsw.SQLITE_OPEN_READWRITE)
     copied = None
     try:
         version = _identify(connection, path, len(migrations))
@@ -218,8 +234,9 @@ def _open(
         if 0 < version < len(migrations):
             stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
             copied = path.with_name(f"{path.name}.version-{version}.{stamp}")
-            _make_private(copied)
+            make_private(copied)
             connection.execute("VACUUM INTO ?", (str(copied),))
+            _name_key(path, copied)
         connection.pragma("journal_mode", "wal")
         _migrate(connection, version, migrations)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
@@ -229,7 +246,7 @@ def _open(
     if key is not None:
         key_mark.leave(path, key)
     if fresh:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return connection, copied
 
 
@@ -243,16 +260,22 @@ def _connect_reader(path: Path, key: bytes | None) -> apsw.Connection:
     as_it_lies = f"{path.resolve().as_uri()}?immutable=1"
     flags = apsw.SQLITE_OPEN_READONLY
     if whole and not os.access(path.parent, os.W_OK):
-        return _connect(path, key, flags | apsw.SQLITE_OPEN_URI, as_it_lies)
+        return connect(path, key, flags | apsw.SQLITE_OPEN_URI, as_it_lies)
     try:
-        return _connect(path, key, flags)
+        return connect(path, key, flags)
     except (apsw.IOError, apsw.CantOpenError, apsw.FullError):
         if not whole:
             raise
-        return _connect(path, key, flags | apsw.SQLITE_OPEN_URI, as_it_lies)
+        return connect(path, key, flags | apsw.SQLITE_OPEN_URI, as_it_lies)
 
 
-def _connect(path: Path, key: bytes | None, flags: int, uri: str = "") -> apsw.Connection:
+def connect(path: Path, key: bytes | None, flags: int, uri: str = "") -> apsw.Connection:
+    """A bare connection to a record, under its key, with the pragmas of every connection.
+
+    Raises:
+        StoreError: the key does not fit.
+        apsw.Error: it cannot be opened.
+    """
     if key is not None and len(key) != 32:
         raise StoreError(f"{path}: the key has {len(key)} bytes, it must have 32")
     name = uri or str(path)
@@ -264,6 +287,7 @@ def _connect(path: Path, key: bytes | None, flags: int, uri: str = "") -> apsw.C
         if key is not None:
             connection.pragma("cipher", "chacha20")
             connection.pragma("key", f"raw:{key.hex()}")
+            connection.pragma("temp_store", "memory")  # a temporary file would not be encrypted
         _check_readable(connection, path, key)
         for pragma, value in (
             ("synchronous", "FULL"),
@@ -289,14 +313,18 @@ def _check_readable(connection: apsw.Connection, path: Path, key: bytes | None) 
         head = _header(path)
         if key is not None and head.startswith(_MAGIC):
             raise StoreError(
-                f"{path}: the record is not encrypted; open it without a key"
+                f"{path}: the record is not encrypted; open it without a key (no station.key in "
+                f"the config, no {keys.beside(path).name}), or encrypt it with `vitals key encrypt`"
             ) from error
         # The cipher leaves bytes 16-23 as they are: page size, versions, 32 reserved bytes, and
         # three constants of the file format.
         if head.startswith(_MAGIC) or head[20:24] != b"\x20\x40\x20\x20":
             raise
         if key is None:
-            raise StoreError(f"{path}: the record is encrypted; give its key") from error
+            raise StoreError(
+                f"{path}: the record is encrypted; give its key (station.key in the config says "
+                "where it is)"
+            ) from error
         if key_mark.fits(path, key):
             raise  # the key is right, so the file is damaged
         raise StoreError(
@@ -348,11 +376,13 @@ def _migrate(connection: apsw.Connection, version: int, migrations: Sequence[str
         raise
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
+    """Makes a file, if there is none, that only its owner can read."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes sure that the names in a folder outlive a loss of power."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

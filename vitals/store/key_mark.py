@@ -30,6 +30,15 @@ def leave(record: Path, key: bytes) -> None:
         _log.debug("the mark of the key was not written: %s", error)
 
 
+def forget(record: Path) -> None:
+    """Before another file takes the record's place: its key must not be taken for this one's.
+
+    Raises:
+        OSError: the mark is there and cannot be taken away.
+    """
+    _path(record).unlink(missing_ok=True)
+
+
 def fits(record: Path, key: bytes) -> bool:
     """Whether this key has opened the record before."""
     try:

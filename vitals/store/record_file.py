@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from vitals.errors import StoreError
-from vitals.store import facts
+from vitals.store import facts, keys
 from vitals.store.backlog import Entry
 from vitals.store.claim import Claim
 from vitals.store.commit import Committer
@@ -32,11 +32,17 @@ class RecordFile:
     """Owns the claim, the connection, and what must be told again to a new file."""
 
     def __init__(
-        self, path: Path, key: bytes | None, now_us: Callable[[], int], probe: Probe
+        self,
+        path: Path,
+        key: bytes | None,
+        now_us: Callable[[], int],
+        probe: Probe,
+        key_source: str = "",
     ) -> None:
         self.path = path
         self._probe = probe
         self._key = key
+        self._key_source = key_source
         self._now_us = now_us
         self._claim: Claim | None = None
         self._connection: apsw.Connection | None = None
@@ -69,6 +75,7 @@ class RecordFile:
             self._claim = Claim(self.path)
         opened = open_for_writing(self.path, key=self._key, damaged=self._damaged)
         self._connection = opened.connection
+        self._name_key()
         was_damaged, self._damaged = self._damaged, False
         try:
             self._probe.opened()
@@ -87,6 +94,14 @@ class RecordFile:
             raise
         self._committer = committer
         return committer
+
+    def _name_key(self) -> None:
+        if not self._key_source:
+            return
+        try:
+            keys.remember(self.path, self._key_source)
+        except OSError as error:  # a full disk, say: the next opening tries again
+            _log.warning("where the record's key is could not be noted beside it: %s", error)
 
     def _set_aside(self, damaged: Path) -> None:
         if self.last_seq is None:

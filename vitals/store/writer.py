@@ -51,6 +51,7 @@ class Writer:
         path: Path | str,
         *,
         key: bytes | None = None,
+        key_source: str = "",
         now_us: Callable[[], int] = _wall_us,
         on_state: Callable[[bool, str], None] = _nobody,
         settings: WriterSettings | None = None,
@@ -59,6 +60,8 @@ class Writer:
     ) -> None:
         """Opens the record; a locked file or a full disk is tried again by the thread.
 
+        `key_source` is where `key` is from: it is noted beside a record that the key opens.
+
         Raises:
             StoreError: the file is another program's, a newer version's, under another key.
             InstallError: this SQLite must not be used.
@@ -66,7 +69,7 @@ class Writer:
         self._settings = settings or WriterSettings()
         self._monotonic = monotonic
         probe = Probe(Path(path), key, self._settings.check_s, monotonic)
-        self._file = RecordFile(Path(path), key, now_us, probe)
+        self._file = RecordFile(Path(path), key, now_us, probe, key_source)
         self._state = RecordingState(on_state)
         self._disk = Disk(
             Path(path),
