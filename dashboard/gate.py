@@ -51,6 +51,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # No page of ours needs any of them; what gets into a page shall not have them either.
+    "Permissions-Policy": ", ".join(
+        f"{what}=()"
+        for what in ("camera", "microphone", "geolocation", "usb", "serial", "bluetooth", "payment")
+    ),
 }
 
 
@@ -171,8 +176,8 @@ class Gate:
         return answer
 
     def _foreign(self, scope: Scope, headers: Headers, *, by_token: bool = False) -> str:
-        host = headers.get("host", "")
-        if _hostname(f"//{host}") not in self._hosts:
+        host = ", ".join(headers.getlist("host"))  # of two, whichever reads one sees the other
+        if "," in host or _hostname(f"//{host}") not in self._hosts:
             return f"this server is not called {host!r}; open it by the address it printed"
         socket = scope["type"] == "websocket"
         if socket and scope["path"] == DASH_SOCKET:

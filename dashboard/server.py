@@ -28,6 +28,7 @@ from dashboard.auth import Auth
 from dashboard.build import build_id
 from dashboard.cookies import Cookies
 from dashboard.diary import Diary
+from dashboard.framework import WithoutFaults
 from dashboard.gate import LOOPBACK, Gate, content_policy
 from dashboard.limits import UNITS_A_MINUTE, Limits
 from dashboard.live import Live
@@ -130,7 +131,8 @@ def create(
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     server.add_exception_handler(HTTPException, _in_words)
     server.add_exception_handler(RequestValidationError, _in_words)
-    gate = Gate(server, auth, cookies, access.hosts, Limits(access.units_a_minute))
+    limits = Limits(access.units_a_minute)
+    gate = Gate(WithoutFaults(server), auth, cookies, access.hosts, limits)
     web = Web(gate, hub, follower, clock, live, worker, auth)
     sources = metrics.Sources(hub, follower, clock, live, worker, diary, gate.limits, build)
     _add_routes(server, web, sources)

@@ -15,6 +15,7 @@ from devices.driver import Driver, SerialSettings
 from devices.line import Settings
 from devices.ports import BY_ID, BY_PATH
 from devices.scan import Found, examine, lines, serial_drivers
+from devices.transports import replay
 from vitals.config import DeviceConfig
 
 _SCHEMES = ("serial", "socket", "rfc2217")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from devices import registry
 from devices.identity import identity
 from devices.keeper import Keeper
 from devices.transports.replay import Beginning, ReplayKeeper, is_replay
-from vitals import __version__
+from vitals import __version__, nightly
 from vitals.alarms.profile import Profile
 from vitals.claims import claims_of
 from vitals.config import Config
@@ -42,7 +43,13 @@ async def serve(
     _alone(config)
     config_text = without_tokens(config_text, config.escalation)
     station = config.station
-    record = Record(station.store, station.id, config_text, key_source=station.key)
+    record = Record(
+        station.store,
+        station.id,
+        config_text,
+        key_source=station.key,
+        warn_also=_trouble_around(config),
+    )
     clock = record.clock(config.station.speed)
     urls = {device.id: device.url for _, device in config.placed}
     claims = claims_of(config)
@@ -81,6 +88,18 @@ async def serve(
     finally:
         if not await asyncio.to_thread(record.close):
             log.error("not everything could be recorded before the end")
+
+
+def _trouble_around(config: Config) -> Callable[[], str]:
+    """What else people must be warned of, besides the record itself."""
+    began_us = time.time_ns() // 1000
+
+    def trouble() -> str:
+        if config.backup.to is None:
+            return ""
+        return nightly.trouble(config.station.store, began_us, time.time_ns() // 1000)
+
+    return trouble
 
 
 def _alone(config: Config) -> None:

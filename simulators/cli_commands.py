@@ -149,7 +149,8 @@ def demo(
     show: bool,
 ) -> None:
     """Try everything: simulated rooms, real ports, the real station and pages. Ctrl-C ends it."""
-    from simulators.demo import Demo, free_port, open_page
+    from simulators.demo import Demo
+    from vitals.page_port import free_port, open_page
     from vitals.process import LEVEL, log_to_stderr, run_until_signal
     from vitals.selfcheck import check_install
 

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "station": ("devices.cli_commands:station", "Devices, alarms, record and feed of one PC."),
     "web": ("dashboard.cli_commands:web", "The pages, following a station."),
     "sessions": ("vitals.cli_commands:sessions", "List, show, open, close, export, verify."),
+    "backup": ("vitals.backup_command:backup", "Copy the record, and check the copy."),
+    "restore": ("vitals.backup_command:restore", "Make a record of a backup."),
     "key": ("vitals.key_command:key", "Encrypt the record: make a key, put it under one."),
     "import": ("vitals.import_command:import_", "Make a session for review of a recording."),
     "replay": ("devices.replay_command:replay", "Play a recording through station and pages."),

@@ -119,6 +119,17 @@ class WebConfig(_Table):
         return self.tls_cert is not None
 
 
+class BackupConfig(_Table):
+    """The backup of every night, made while `vitals run` runs."""
+
+    to: Path | None = None
+    """A folder, best on another disk; none named: no nightly backup."""
+    at: str = Field(default="03:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    """Local time, HH:MM."""
+    keep: int = Field(default=14, ge=1, le=10_000, strict=True)
+    """So many are kept, the oldest are deleted."""
+
+
 class Config(_Table):
     """The whole file."""
 
@@ -129,6 +140,7 @@ class Config(_Table):
     """Devices of no room: a cuff that goes from room to room. Each reading waits until somebody
     says whose it is."""
     escalation: list[EscalationStep] = Field(default_factory=lambda: list(ESCALATION))
+    backup: BackupConfig = BackupConfig()
 
     @property
     def placed(self) -> list[tuple[str, DeviceConfig]]:
@@ -194,7 +206,11 @@ def parse(text: str, *, path: Path) -> Config:
             if (file := getattr(config.web, key)) is not None
         }
     )
-    return config.model_copy(update={"station": station, "web": web, "escalation": steps})
+    to = config.backup.to
+    backup = config.backup.model_copy(update={"to": base / to if to is not None else None})
+    return config.model_copy(
+        update={"station": station, "web": web, "escalation": steps, "backup": backup}
+    )
 
 
 def _program_from(base: Path, command: list[str]) -> list[str]:
@@ -360,6 +376,7 @@ _TABLES: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (Config, "web"): WebConfig,
     (Config, "room"): RoomConfig,
     (Config, "escalation"): EscalationStep,
+    (Config, "backup"): BackupConfig,
     (RoomConfig, "device"): DeviceConfig,
     (Config, "device"): DeviceConfig,
 }

@@ -103,10 +103,12 @@ class Record:
         settings: WriterSettings | None = None,
         *,
         key_source: str = "",
+        warn_also: Callable[[], str] = lambda: "",
     ) -> None:
         """Opens the record; one that is locked or on a full disk is tried again for ever.
 
         `key_source` says where the key of an encrypted record is; see `vitals.store.keys`.
+        `warn_also` says what else is wrong around the record, in one sentence.
 
         Raises:
             StoreError: the file is another program's or a newer version's, or its key is away.
@@ -124,6 +126,7 @@ class Record:
             now_us=self._time,
             on_state=self._told,
             settings=settings,
+            warn_also=warn_also,
         )
         self._held: list[tuple[AuditRow, dict[str, Any]]] | None = None
         self.seq: Iterator[int] = itertools.count(self._writer.last_seq() + 1)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vitals import lifeline, web_address, wire
+from vitals import lifeline, nightly, web_address, wire
 from vitals.attempt import attempt
 from vitals.command_hook import CommandHook
 from vitals.config import Config
@@ -100,7 +100,7 @@ class Supervisor:
         on_ready: Callable[[str], None] = lambda url: None,
     ) -> None:
         path = str(config_path)
-        self._config = config
+        self._config, self._config_path = config, config_path
         self._on_ready = on_ready
         self.station = Child("station", vitals_argv("station", "--config", path), STATION_KILL_S)
         self.web = Child("web", vitals_argv("web", "--config", path), WEB_KILL_S)
@@ -120,12 +120,18 @@ class Supervisor:
                     group.create_task(self._keep(child), name=child.name)
                 group.create_task(self._watch(), name="watch")
                 group.create_task(self._ask_web(), name="healthz")
+                group.create_task(self._back_up(), name="backup")
         finally:
             # The web first: it then never shows a station that was stopped on purpose as lost.
             for child in (self.web, self.station):
                 await _stop(child)
             if self._sounding is not None:
                 await asyncio.wait([self._sounding], timeout=STOP_S)
+
+    async def _back_up(self) -> None:
+        path = str(self._config_path)
+        argv = vitals_argv("backup", "--nightly", "--config", path)
+        await nightly.keep_up(self._config.backup, self._config.station.store, argv)
 
     async def _keep(self, child: Child) -> None:
         """Starts a child again and again."""

@@ -31,8 +31,10 @@
       @returns {node, asked(): parameters of the API, sort, setSort(text), offer(facets), focus(), clear(), stop()} */
   kv.reviewFilters = function (changed) {
     const given = new URLSearchParams(location.search);
+    const { pathname } = location;
     const values = Object.fromEntries(NAMES.map((name) => [name, given.get(name) || ""]));
     let later = 0;
+    let stopped = false;
 
     const search = kv.el("input", { type: "search", name: "q", autocomplete: "off", spellcheck: "false", maxlength: 100, "aria-keyshortcuts": "/" });
     search.dataset.names = "ok"; // nothing is recorded of it
@@ -93,11 +95,12 @@
 
     function tell() {
       clearTimeout(later);
+      if (stopped || location.pathname !== pathname) return; // a field that is taken away changes
       clear.disabled = NAMES.every((name) => !values[name]);
       const query = new URLSearchParams(NAMES.filter((name) => values[name]).map((name) => [name, values[name]]));
       const text = query.toString();
       if (location.search !== (text && "?" + text)) {
-        history.replaceState(history.state, "", location.pathname + (text && "?" + text));
+        history.replaceState(history.state, "", pathname + (text && "?" + text));
       }
       changed();
     }
@@ -150,7 +153,10 @@
         search.focus();
         search.select();
       },
-      stop: () => clearTimeout(later),
+      stop() {
+        clearTimeout(later);
+        stopped = true;
+      },
     };
   };
 })(window.kv);

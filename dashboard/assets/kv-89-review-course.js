@@ -7,7 +7,7 @@
   const NARROW_PX = 640;
   const WIDE_PX = 1500; // the words were placed for this
   const LETTER_PX = 7;
-  const SHEET_PX = [700, 400]; // of the figure on an A4 sheet
+  const SHEET_PX = [700, 420]; // of the figure on an A4 sheet
   const STILL_PX = 5; // a pointer that moved less has clicked
   const NEAR_US = 15 * 60e6; // half of what is shown around a moment
   const SPANS = [
@@ -67,6 +67,20 @@
     const { data, layout } = JSON.parse(text);
     const light = fitted(layout, SHEET_PX[0]);
     const [width, height] = SHEET_PX;
+    light.margin = { l: 70, r: 74, t: 48, b: 22 };
+    light.font.size = 10;
+    light.uniformtext = { mode: false };
+    const inner = width - light.margin.l - light.margin.r;
+    const [from, to] = light.xaxis.range;
+    for (const strip of data.filter((trace) => trace.type === "bar")) {
+      const room = (i) => (strip.x[i] / (to - from)) * inner;
+      strip.constraintext = "none";
+      strip.insidetextfont.size = 8;
+      strip.text = strip.text.map((text, i) => (room(i) > text.length * 5 ? text : ""));
+    }
+    for (const axis of Object.values(light)) if (axis && axis.ticktext) axis.tickfont.size = 9;
+    for (const each of light.annotations) each.font.size = 9;
+    for (const axis of Object.values(light)) if (axis && axis.title) axis.title.font = { size: 9 };
     return { data, layout: { ...light, width, height, xaxis: { ...light.xaxis, range } } };
   }
 

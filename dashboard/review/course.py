@@ -13,11 +13,12 @@ from dashboard.chart import Chart, Expected, Failure, LimitLine, Line, Mark, Spo
 from dashboard.figures import session_figure
 from dashboard.review import Rooms
 from dashboard.review.held import held
-from dashboard.review.stretches import strips
+from dashboard.review.stretches import runs, strips
 from vitals.alarms.profile import Profile
 from vitals.channels import CHANNELS
 from vitals.export import times
 from vitals.export.limits import limits_in_force, profile_of
+from vitals.export.ring import rings
 from vitals.export.session_data import QUESTIONABLE, NumericTrack, Pressure, SessionData
 from vitals.export.summary import minute_of, minute_words
 from vitals.export.timeline import timeline
@@ -26,8 +27,6 @@ from vitals.session.expected import bands
 
 RUNNING = ("spo2", "hr", "pr", "rr")
 """Running vitals that are drawn as lines."""
-STREAM_US = 15 * US
-"""Values of a device that come more seldom than this are drawn one by one."""
 EDGE_US = 300 * US
 """Values that lie further outside the session belong to no figure."""
 SHORT = 26
@@ -71,7 +70,7 @@ def chart_of(data: SessionData) -> Chart:
         marks=list(_marks(data)),
         gaps=data.gaps,
         off=data.coverage.off,
-        strips=strips(data, profile, to_us),
+        strips=strips(data, rings(data, profile), to_us),
     )
 
 
@@ -93,17 +92,9 @@ def _near(data: SessionData, track: NumericTrack) -> NDArray[np.bool_]:
     return found
 
 
-def _runs(track: NumericTrack) -> bool:
-    return bool(track.device) and track.channel.rate_hz is not None and _dense(track)
-
-
-def _dense(track: NumericTrack) -> bool:
-    return track.spacing_us <= STREAM_US
-
-
 def _lines(data: SessionData) -> Iterator[Line]:
     """Of each running vital the device that gave most first."""
-    tracks = [t for t in data.numerics if t.channel.key in RUNNING and _runs(t)]
+    tracks = [t for t in data.numerics if t.channel.key in RUNNING and runs(t)]
     order = {key: place for place, key in enumerate(RUNNING)}
     for track in sorted(tracks, key=lambda t: (order[t.channel.key], -t.at_us.size, t.device)):
         kept = track.shown & _near(data, track)
@@ -129,7 +120,7 @@ def _spots(data: SessionData) -> Iterator[Spot]:
                 yield Spot(channel, one.at_us, value, one.manual, said)
     cuffs = {one.device for one in data.pressures if one.device}
     for track in data.numerics:
-        if track.channel.key not in RUNNING or _runs(track) or track.device in cuffs:
+        if track.channel.key not in RUNNING or runs(track) or track.device in cuffs:
             continue  # a cuff's pulse rate is told with its reading
         kept = track.shown & _near(data, track)
         unit = _UNITS.get(track.channel.unit, track.channel.unit)

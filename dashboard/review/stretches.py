@@ -7,14 +7,17 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from dashboard.chart import Bar, Strip
-from vitals.alarms.profile import Profile
+from dashboard.looks import LOOKS
 from vitals.channels import NIBP
 from vitals.export import times
 from vitals.export.coverage import Span, lasting
 from vitals.export.limits import rules_off
-from vitals.export.session_data import AlarmEpisode, Entry, SessionData
+from vitals.export.ring import Ring
+from vitals.export.session_data import Entry, NumericTrack, SessionData
 from vitals.model import US, Priority
 
+STREAM_US = 15 * US
+"""Values of a device that come more seldom than this are told one by one."""
 JOINED_US = 60 * US
 """A shorter pause of a device does not end its stretch; the line shows it."""
 CUFF_US = 3600 * US
@@ -35,26 +38,36 @@ _PHASES = {
     "DISCHARGE_CHECK": "Discharge check", "ABORTED": "Aborted", "EMERGENCY": "EMERGENCY",
 }  # fmt: skip
 _BY_HAND = "by hand"
-_SIGNALS = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
 
-def strips(data: SessionData, profile: Profile | None, to_us: int) -> list[Strip]:
-    """The strips of a session, without those that would be empty."""
-    rules = profile.rules if profile else ()
-    sides = {rule.id: rule.side for rule in rules}
-    vital: list[AlarmEpisode] = []
-    technical: list[AlarmEpisode] = []
-    for one in _worst_last(data.alarms):
-        of_devices = sides.get(one.rule.partition(":")[0], "high") == "technical"
-        (technical if of_devices else vital).append(one)
-    found = [
+def strips(data: SessionData, found: Iterable[Ring], to_us: int) -> list[Strip]:
+    """The strips of a session, without those that would be empty.
+
+    Args:
+        data: the session.
+        found: its alarms.
+        to_us: end of the figure.
+    """
+    # what is worst is drawn over the others
+    alarms = sorted(found, key=lambda ring: (_rank(ring.priority), ring.shown_us))
+    rows = [
         Strip("Phase", list(_phases(data, to_us))),
-        Strip("Alarms", [_alarm(data, one, to_us) for one in vital]),
-        Strip("Technical", [_alarm(data, one, to_us) for one in technical]),
+        Strip("Alarms", [_alarm(data, ring, to_us) for ring in alarms if not ring.technical]),
+        Strip("Technical", [_alarm(data, ring, to_us) for ring in alarms if ring.technical]),
         Strip("Rules off", list(_off(data, to_us))),
         *(Strip(name, list(_devices(data, keys, pause))) for name, keys, pause in _GROUPS),
     ]
-    return [strip for strip in found if strip.bars]
+    return [strip for strip in rows if strip.bars]
+
+
+def _rank(priority: str) -> int:
+    return Priority(priority).rank if priority in list(Priority) else 0
+
+
+def runs(track: NumericTrack) -> bool:
+    """Whether a device gave a vital all the time; a cuff's pulse rate comes with its readings."""
+    streams = track.channel.rate_hz is not None and track.spacing_us <= STREAM_US
+    return bool(track.device) and streams
 
 
 def phases(entries: Iterable[Entry], to_us: int) -> list[tuple[str, int, int]]:
@@ -80,19 +93,14 @@ def _phases(data: SessionData, to_us: int) -> Iterator[Bar]:
         yield Bar(from_us, until_us, words, look, _said(data, words, from_us, until_us))
 
 
-def _alarm(data: SessionData, one: AlarmEpisode, to_us: int) -> Bar:
-    until_us = one.to_us if one.to_us is not None else to_us
-    words = f"{one.priority.upper()}: {one.text}"
-    if one.acked_by and one.acked_us is not None:
-        words += f", acknowledged by {one.acked_by} after {lasting(one.acked_us - one.from_us)}"
-    said = _said(data, words, one.from_us, until_us)
-    return Bar(one.from_us, until_us, "", one.priority, said)
-
-
-def _worst_last(alarms: Iterable[AlarmEpisode]) -> list[AlarmEpisode]:
-    """What signals; the worst is drawn over the others."""
-    shown = [one for one in alarms if one.priority in _SIGNALS]
-    return sorted(shown, key=lambda one: (Priority(one.priority).rank, one.from_us))
+def _alarm(data: SessionData, ring: Ring, to_us: int) -> Bar:
+    """From its being shown until its condition was over, whoever had seen to it by then."""
+    until_us = to_us if ring.over_us is None else ring.over_us
+    words = f"{ring.priority.upper()}: {ring.text}"
+    if ring.acked_by and ring.answered_us is not None:
+        words += f", acknowledged by {ring.acked_by} after {lasting(ring.answered_us)}"
+    look = ring.priority if ring.priority in LOOKS else "low"
+    return Bar(ring.shown_us, until_us, "", look, _said(data, words, ring.shown_us, until_us))
 
 
 def _off(data: SessionData, to_us: int) -> Iterator[Bar]:
@@ -108,7 +116,8 @@ def _devices(data: SessionData, keys: tuple[str, ...], pause_us: int) -> Iterato
     """Which device gave a vital when; where several did at once, the later one lies above."""
     times_of: dict[str, list[np.ndarray]] = {}
     for track in data.numerics:
-        if track.channel.key in keys and track.shown.any():
+        wanted = track.channel.key in keys and (keys == NIBP or runs(track))
+        if wanted and track.shown.any():
             times_of.setdefault(track.device, []).append(track.at_us[track.shown])
     for wave in data.waves:
         if wave.channel.key in keys:

@@ -84,6 +84,15 @@ def measure_list(folder: Path, count: int) -> None:
         print(f"a new process: first answer {first_ms:.0f} ms, pending {answer['pending']}")  # noqa: T201
 
 
+def build(store: Path, sessions: int, seconds: int, *, pleth: bool) -> None:
+    """Makes the record."""
+    store.parent.mkdir(parents=True, exist_ok=True)
+    records.write(store, seconds, pleth=pleth)
+    took_ms, _ = timed(lambda: multiply(store, sessions - 1))
+    size = store.stat().st_size / 1e6
+    print(f"built {sessions} sessions in {took_ms / 1e3:.1f} s, {size:.0f} MB", flush=True)  # noqa: T201
+
+
 def main() -> None:
     """Builds, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -91,13 +100,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=120, help="length of a session")
     parser.add_argument("--pleth", action="store_true")
     parser.add_argument("--verify", action="store_true", help="verify instead of listing")
+    parser.add_argument("--keep", type=Path, help="folder of the record, built if it is not there")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="review-list-") as name:
-        store = Path(name) / "ward.db"
-        records.write(store, given.seconds, pleth=given.pleth)
-        took_ms, _ = timed(lambda: multiply(store, given.sessions - 1))
-        size = store.stat().st_size / 1e6
-        print(f"built {given.sessions} sessions in {took_ms / 1e3:.1f} s, {size:.0f} MB")  # noqa: T201
+        store = (given.keep or Path(name)) / "ward.db"
+        if not store.exists():
+            build(store, given.sessions, given.seconds, pleth=given.pleth)
         if given.verify:
             cpu = time.process_time()
             took_ms, found = timed(lambda: verify(store))

@@ -199,6 +199,7 @@ def test_phases_alarms_and_devices_stand_on_strips(data: SessionData) -> None:
         bar.text for bar in strips["BP from"]
     ] == ["cuff", "by hand"]
     assert [bar.text for bar in strips["Pleth from"]] == ["oxi"]
+    assert [bar.text for bar in strips["PR from"]] == ["oxi"]  # the cuff's is no running vital
     figure = drawn(data)
     ticks = figure["layout"]["yaxis4"]["ticktext"]
     assert ticks == list(reversed([*strips, "Events"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -233,6 +234,17 @@ def test_an_addendum_and_an_older_signature_are_told(data: SessionData) -> None:
     assert "1 addendum, see page 2" in found[0]
     assert "I have reviewed this record: clinician 1, 2027-01-16 09:00 (before the last" in found[0]
     assert "2027-01-16 10:00 Called the next day. nurse 1 (not authenticated)" in found[1]
+
+
+def test_the_file_says_how_wide_its_letters_are(data: SessionData) -> None:
+    """A reader without Helvetica sets another font into the same room."""
+    raw = printed(pdf, data)
+    widths = [row.split() for row in re.findall(rb"/Widths \[([^\]]*)\]", raw)]
+    assert len(widths) == raw.count(b"/Subtype /Type1") == raw.count(b"/FontDescriptor ") == 2
+    for row in widths:
+        assert len(row) == 256 - 32
+        assert row[ord("M") - 32] == b"833"
+    assert {row[ord("a") - 32] for row in widths} == {b"556"}
 
 
 def test_the_same_data_gives_the_same_bytes(data: SessionData) -> None:

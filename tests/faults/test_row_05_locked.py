@@ -29,7 +29,7 @@ from vitals.store.pace import WriterSettings
 from vitals.store.reader import Reader
 from vitals.store.verify import verify
 
-FULL_S, SHORT_S = 30.0, 4.0
+FULL_S, SHORT_S = 30.0, 3.0
 ROOMS = 3
 LATE_S, TOLD_S, BACK_S = 0.1, 2.0, 5.0
 QUEUE_S, QUEUE_SHORT_S, QUEUE_ROOMS, PACKETS = 600, 60, 16, 4

@@ -44,7 +44,7 @@ from vitals.store.writer import Writer
 FLIPS, FLIPS_SHORT = 200, 12
 NEW_S, PAUSE_S = 2.0, 3.0
 PAGE = 4096
-CHECK_S = 1.0
+CHECK_S = 0.5
 """How often the live writer reads its file again here; a clinic's does so once a minute."""
 
 DAMAGE = {

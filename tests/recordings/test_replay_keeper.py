@@ -275,7 +275,7 @@ def test_a_recording_is_a_device_of_a_checked_config(tmp_path: Path) -> None:
 def test_the_doctor_says_that_it_is_a_recording() -> None:
     config = DeviceConfig(id="bed", driver="replay", url=Where(DEMO_1).url)
     (check,) = asyncio.run(check_ports.device(config))
-    assert (check.level, check.detail) == ("ok", "a recording speaks instead of a monitor")
+    assert (check.level, check.text) == ("ok", "a recording speaks instead of a monitor")
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,16 @@ def test_gaps_that_a_packed_file_fills_are_gaps(tmp_path: Path) -> None:
     assert [wave.start_us - START_US for wave in waves] == [0, 700_000]
 
 
+def test_samples_that_are_no_numbers_are_gaps(tmp_path: Path) -> None:
+    file = VitalFile()
+    wave = file.track("PLETH", WAVE, 1, rate_hz=10)
+    samples = [1, 2, math.inf, -math.inf, math.nan, 3e38, -3e38, 4]
+    file.record(wave, 0, struct.pack("<I8f", 8, *samples))
+    waves = read(file.save(tmp_path / "inf.vital")).waves
+    assert [(w.start_us - START_US, w.values.size) for w in waves] == [(0, 2), (500_000, 3)]
+    assert all(0 <= value <= 4095 for wave in waves for value in wave.values)
+
+
 def test_blocks_whose_times_waver_follow_each_other_without_a_gap(tmp_path: Path) -> None:
     file = VitalFile()
     track = file.track("PLETH", WAVE, 6, rate_hz=100)

@@ -27,4 +27,4 @@ def write(data: SessionData, file: IO[bytes], tell: Tell) -> None:
     draw_front(sheet, data, labels)
     tell("page 2")
     draw_tables(sheet, data)
-    file.write(bytes(sheet.output()))
+    file.write(sheet.file())

@@ -12,6 +12,8 @@ from vitals.export.target import ExportError
 
 try:
     from fpdf import FPDF
+
+    from vitals.export.pdf_fonts import WithWidths
 except ImportError as missing:
     raise ExportError('A report needs fpdf2: pip install "kap-vitals[pdf]"') from missing
 
@@ -82,6 +84,10 @@ class Sheet(FPDF):
         head = f"Head of the audit trail: {data.head or 'unreadable'}"
         self.say(LEFT, top + 17, head, 6.5, colour=GREY)
         self.right(top + 17, f"page {self.page_no()} of {self._pages}", 6.5, GREY)
+
+    def file(self) -> bytes:
+        """The whole as a file."""
+        return bytes(self.output(output_producer_class=WithWidths))
 
     # --- words on it ----------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ def write(data: SessionData, file: IO[bytes], tell: Tell) -> None:
                 sheet.say(LEFT + 4, y + 2, line, _SMALL, colour=INK)
                 y += _LINE
             y += _AFTER if said[field.label] else 0.0
-    file.write(bytes(sheet.output()))
+    file.write(sheet.file())
 
 
 def _tall(found: RemsSheet, said: Mapping[str, list[str]]) -> float:

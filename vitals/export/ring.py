@@ -53,6 +53,7 @@ class Ring:
     Attributes:
         rule: its id.
         channel: the vital that it judges; `""` for technical conditions.
+        technical: whether it is one of those.
         label: what the rule is called.
         priority: the highest that it had.
         text: its message when it was first shown.
@@ -76,6 +77,7 @@ class Ring:
 
     rule: str
     channel: str
+    technical: bool
     label: str
     priority: str
     text: str
@@ -194,6 +196,7 @@ def _ring(
     return Ring(
         rule=episode.rule,
         channel=channel,
+        technical=rule is not None and rule.side == "technical",
         label=rule.label if rule else episode.rule,
         priority=episode.priority,
         text=str(after.get("text") or episode.text),

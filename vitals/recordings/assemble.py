@@ -171,6 +171,8 @@ def _offered(
     unit, device, rank = track.unit, track.device, 0
     if track.channel:
         channel = track.channel
+        if channel not in CHANNELS or (channel in names.WAVES) != (kind == "wave"):
+            return "not known"
     elif mapping.track:
         said = mapping.of(track_name(device, track.name)) or mapping.of(track.name)
         if said is None:

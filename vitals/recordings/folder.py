@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from vitals.recordings.recording import RecordingError
 
 MOST_BYTES = 1 << 30
 MOST_FILES = 200
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 class Folder:
@@ -47,7 +49,7 @@ class Folder:
                 bounded = _Bounded(file, self._name)
                 with io.BufferedReader(bounded) as buffered:  # type: ignore[type-var]
                     yield buffered
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except _DAMAGED as error:
             raise RecordingError(f"{self._name}: {name} is damaged ({error})") from error
 
 

@@ -41,9 +41,11 @@ def packets(
     if len(blocks) < len(wave.blocks):
         notes.append(f"{len(wave.blocks) - len(blocks)} blocks of {name} have no real time.")
     blocks.sort(key=lambda block: block.start_us)
+    for block in blocks:
+        real = np.isfinite(block.values)
+        block.values = block.values if real.all() else np.where(real, block.values, np.nan)
     if own:
-        about = (device, channel)
-        return [Waveform(*about, b.start_us, wave.rate_hz, b.values, b.quality) for b in blocks]
+        return [piece for b in blocks for piece in _pieces(b, wave.rate_hz, channel, device)]
     _fit(blocks, channel, name, notes)
     found: list[Waveform] = []
     overlapping = 0
@@ -64,19 +66,19 @@ def _followed(blocks: Iterable[RawBlock], rate_hz: float) -> Iterator[RawBlock]:
         if not count or abs(block.start_us - expected_us) > ANCHOR_US:
             anchor_us, count, expected_us = block.start_us, 0, block.start_us
         count += block.values.size
-        yield RawBlock(expected_us, block.values)
+        yield RawBlock(expected_us, block.values, block.quality)
 
 
 def _pieces(block: RawBlock, rate_hz: float, channel: str, device: str) -> Iterator[Waveform]:
-    """Runs of real samples, cut to packets."""
+    """Runs of real samples, cut to packets; a block without gaps that is short stays as it is."""
     real = np.isfinite(block.values)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], real, [False]))))
-    most = max(1, int(rate_hz * _PACKET_S))
+    most = max(1, round(rate_hz * _PACKET_S))
     for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         for at in range(first, end, most):
             start_us = block.start_us + round(at / rate_hz * US)
             values = block.values[at : min(at + most, end)].astype(np.float32)
-            yield Waveform(device, channel, start_us, rate_hz, values)
+            yield Waveform(device, channel, start_us, rate_hz, values, block.quality)
 
 
 def _fit(blocks: list[RawBlock], channel: str, name: str, notes: list[str]) -> None:
@@ -89,7 +91,8 @@ def _fit(blocks: list[RawBlock], channel: str, name: str, notes: list[str]) -> N
         low, high = span
         scale = _PLETH_TOP / (high - low) if high > low else 0.0
         for block in blocks:
-            block.values = np.rint((block.values - low) * scale).astype(np.float32)
+            exact = block.values.astype(np.float64)
+            block.values = np.rint((exact - low) * scale).astype(np.float32)
         notes.append(f"{name} has no unit: it is stretched to whole numbers up to {_PLETH_TOP}.")
         return
     for block in blocks:

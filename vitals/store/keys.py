@@ -134,7 +134,7 @@ def key_of(record: Path) -> bytes | None:
     try:
         return read(source)
     except KeyUnavailable as error:
-        raise KeyUnavailable(f"{record}: the key of the record is away: {error}") from (error)
+        raise KeyUnavailable(f"{record}: the key of the record is away: {error}") from error
 
 
 def remember(record: Path, source: str) -> None:

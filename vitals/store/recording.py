@@ -72,7 +72,10 @@ class RecordingState:
 
 
 class Disk:
-    """Free space and the size of the log, and the sentence that warns of either."""
+    """Free space and the size of the log, and the sentence that warns of either.
+
+    `also` says what else people must be warned of, `""` when nothing.
+    """
 
     def __init__(
         self,
@@ -81,11 +84,13 @@ class Disk:
         least_free: int,
         most_log: int,
         free_bytes: Callable[[Path], int] | None = None,
+        also: Callable[[], str] = lambda: "",
     ) -> None:
         self._path = path
         self._least_free = least_free
         self._most_log = most_log
         self._free_bytes = free_bytes or (lambda folder: shutil.disk_usage(folder).free)
+        self._also = also
         self.free_bytes = 0
         self.log_bytes = 0
         self.warning = ""
@@ -110,3 +115,5 @@ class Disk:
                 f"{self._path}: its log has grown to {self.log_bytes // _MIB} MiB because "
                 "another program reads it all the time; close that program"
             )
+        else:
+            self.warning = self._also()

@@ -22,6 +22,7 @@ from vitals.errors import StoreError
 from vitals.store import facts, rows
 from vitals.store.audit import GENESIS, row_hash
 from vitals.store.connection import RecordUnavailable, explain, open_for_reading, select
+from vitals.store.keys import KeyUnavailable
 from vitals.store.schema import MIGRATIONS
 from vitals.store.seal import Digest
 from vitals.store.seal_check import check
@@ -68,7 +69,7 @@ def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Ver
         head: a head seen earlier (on a report, say): it must still be in the chain.
 
     Raises:
-        StoreError: there is no such file.
+        StoreError: there is no such file, or its key is away.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,7 +84,7 @@ def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Ver
             structure = beside.submit(_structure, other)
             found = _content(connection, path, head.lower())
             problem = structure.result()
-    except RecordUnavailable:
+    except (RecordUnavailable, KeyUnavailable):
         raise
     except StoreError as error:
         return Verification(str(error))

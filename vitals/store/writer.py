@@ -57,10 +57,12 @@ class Writer:
         settings: WriterSettings | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         free_bytes: Callable[[Path], int] | None = None,
+        warn_also: Callable[[], str] = lambda: "",
     ) -> None:
         """Opens the record; a locked file or a full disk is tried again by the thread.
 
         `key_source` is where `key` is from: it is noted beside a record that the key opens.
+        `warn_also` says what else people must be warned of, from time to time.
 
         Raises:
             StoreError: the file is another program's, a newer version's, under another key.
@@ -76,6 +78,7 @@ class Writer:
             least_free=self._settings.least_free,
             most_log=self._settings.most_log,
             free_bytes=free_bytes,
+            also=warn_also,
         )
         self._wake = threading.Condition()
         self._backlog = Backlog(self._settings.most_rows)
