@@ -15,13 +15,15 @@ import uvicorn
 from dashboard import server
 from dashboard.gate import LOOPBACK
 from vitals import config as configuration
-from vitals import lifeline, web_address
+from vitals import crash_report, lifeline, web_address
 from vitals.errors import VitalsError
 from vitals.process import log_to_stderr
 
 PING_S = 10.0
 RENEW_DAYS = 60
 """A certificate that is accepted for fewer days is spoken of in the log."""
+READY_S = 5.0
+"""The figure process is started when the first pages have what they need."""
 MAX_UP = 16 << 10
 """Bytes of a message from a page."""
 
@@ -86,6 +88,7 @@ def web(
     )
     configuration.check_access(settings, "--host" if host else config_path or "--host")
     with listen(settings.web.host, settings.web.port if port is None else port) as listener:
+        crash_report.watch(store, "web")
         serve(feed, store, listener, settings.web)
 
 
@@ -166,7 +169,7 @@ def _access(web: configuration.WebConfig) -> server.Access:
         if left < RENEW_DAYS:
             log.warning("%s is accepted for %d more days; make a new one", web.tls_cert, left)
     elsewhere = not configuration.is_loopback(web.host)
-    return server.Access(web.lock_s, web.secure, elsewhere, hosts)
+    return server.Access(web.lock_s, web.secure, elsewhere, hosts, ready_s=READY_S)
 
 
 def _address(listener: socket.socket, web: configuration.WebConfig) -> str:

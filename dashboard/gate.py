@@ -54,7 +54,7 @@ HEADERS = {
     # No page of ours needs any of them; what gets into a page shall not have them either.
     "Permissions-Policy": ", ".join(
         f"{what}=()"
-        for what in ("camera", "microphone", "geolocation", "usb", "serial", "bluetooth", "payment")
+        for what in ("camera", "microphone", "geolocation", "usb", "serial", "payment")
     ),
 }
 

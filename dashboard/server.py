@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,16 @@ from dashboard.framework import WithoutFaults
 from dashboard.gate import LOOPBACK, Gate, content_policy
 from dashboard.limits import UNITS_A_MINUTE, Limits
 from dashboard.live import Live
+from dashboard.review import session as review
 from dashboard.station_clock import StationClock
 from dashboard.worker import Worker
 from vitals import __version__, people_file
 from vitals.clock import boottime_ns
+from vitals.errors import VitalsError
 from vitals.follower import Follower
 from vitals.hub import Hub
+
+log = logging.getLogger(__name__)
 
 PLOTLY_FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -53,12 +58,14 @@ class Access:
         required: from other computers, so that nobody gets in without an account.
         hosts: the names of this server.
         units_a_minute: what one caller may ask of the API, see `dashboard.limits`.
+        ready_s: the figure process is started so long after the pages; None = when it is needed.
     """
 
     lock_s: float = 600.0
     secure: bool = False
     required: bool = False
     hosts: frozenset[str] = LOOPBACK
+    ready_s: float | None = None
     units_a_minute: float = UNITS_A_MINUTE
 
 
@@ -116,6 +123,8 @@ def create(
             _task(auth.run(), "accounts", on_death),
             _task(diary.run(), "diary", on_death),
         ]
+        if access.ready_s is not None:
+            tasks.append(asyncio.create_task(_make_ready(worker, access.ready_s)))
         await _warm_up(server)
         gate.policy = content_policy(pages.csp_hashes())
         try:
@@ -194,6 +203,15 @@ def _task(work: Any, name: str, on_death: Callable[[str], None]) -> asyncio.Task
 
     task.add_done_callback(ended)
     return task
+
+
+async def _make_ready(worker: Worker, after_s: float) -> None:
+    """Starts the figure process once the pages are up, so that nobody waits for it in review."""
+    await asyncio.sleep(after_s)
+    try:
+        await worker.call(review.ready)
+    except VitalsError as error:
+        log.warning("the figure process: %s", error)
 
 
 async def _warm_up(server: FastAPI) -> None:

@@ -26,7 +26,7 @@ _CONFIG = click.Path(path_type=Path)
 def station(path: Path) -> None:
     """Devices, alarms, record and feed of one PC (usually started by `vitals run`)."""
     from devices.station_process import serve
-    from vitals import config
+    from vitals import config, crash_report
     from vitals.alarms import profile
     from vitals.process import log_to_stderr, run_until_signal
     from vitals.selfcheck import check_install
@@ -39,6 +39,7 @@ def station(path: Path) -> None:
     rules = profile.load(loaded.station.profile)
     what = care.load(loaded.station.care)
     known = _devices(loaded, path)
+    crash_report.watch(loaded.station.store, "station")
     run_until_signal(lambda: serve(loaded, rules, what, known, path.read_text(encoding="utf-8")))
 
 

@@ -48,6 +48,7 @@ async def serve(
         station.id,
         config_text,
         key_source=station.key,
+        anchor=station.anchor,
         warn_also=_trouble_around(config),
     )
     clock = record.clock(config.station.speed)

@@ -32,8 +32,12 @@ def unfit(message: wire.CommandMsg, most: int = MOST_BYTES) -> str:
 
 
 def answered(row: AuditRow | StoredAudit, message: wire.CommandMsg) -> wire.ResultMsg:
-    """What a command was answered, by the row of its id."""
-    if (row.body["command"], row.room) != (message.kind, message.room):
+    """What a command was answered, by the row of its id: to the one who gave it, and nobody else.
+
+    `recorded` is false of the refusal of any other command with that id.
+    """
+    first = (row.body["command"], row.room, row.actor)
+    if first != (message.kind, message.room, message.name or "unknown"):
         error = f"the id {message.id!r} belongs to another command"
         return wire.ResultMsg(id=message.id, ok=False, error=error)
     return wire.ResultMsg(id=message.id, ok=row.body["ok"], error=row.body["error"], recorded=True)

@@ -176,8 +176,15 @@ def export(
 
 @sessions.command()
 @click.option("--head", default="", help="A head seen earlier; it must still be in the chain.")
+@click.option(
+    "--anchor",
+    type=click.Path(path_type=Path),
+    help="The file of station.anchor; every line of it must still be true.",
+)
 @of_a_record
-def verify(head: str, store: Path | None, config: Path | None, as_json: bool) -> None:
+def verify(
+    head: str, anchor: Path | None, store: Path | None, config: Path | None, as_json: bool
+) -> None:
     """Check that nothing in the record was changed, lost or cut off.
 
     Exit code 0: nothing was found. 1: the record is broken, and where. 2: it cannot be checked.
@@ -185,7 +192,7 @@ def verify(head: str, store: Path | None, config: Path | None, as_json: bool) ->
     from vitals.store.verify import verify as check
 
     path = record_path(store, config)
-    found = check(path, head=head)
+    found = check(path, head=head, anchor=anchor)
     if as_json:
         print_json(
             {
@@ -195,6 +202,7 @@ def verify(head: str, store: Path | None, config: Path | None, as_json: bool) ->
                 "audit_rows": found.audit_rows,
                 "sealed": found.sealed,
                 "unsealed": found.unsealed,
+                "anchored": found.anchored,
             }
         )
     elif found.ok:
@@ -202,6 +210,8 @@ def verify(head: str, store: Path | None, config: Path | None, as_json: bool) ->
             f"{path}: nothing was changed: {found.audit_rows} audit rows, {found.sealed} sealed "
             f"samples; {found.unsealed} samples are not sealed yet.\nHead {found.head}"
         )
+        if anchor is not None:
+            click.echo(f"{anchor}: {found.anchored} lines agree with it.")
     if not found.ok:
         click.echo(found.broken, err=True)
         sys.exit(1)
@@ -324,14 +334,17 @@ def _tell_station(path: Path, room: str, kind: str, args: dict[str, str]) -> Non
 @click.option("--config", "path", required=True, type=click.Path(path_type=Path))
 def run(path: Path) -> None:
     """Supervise the station and the web pages; Ctrl-C stops both."""
-    from vitals import config, preflight
+    from vitals import config, crash_report, preflight, sd_notify
     from vitals.process import log_to_stderr, run_until_signal
     from vitals.selfcheck import check_install
     from vitals.supervisor import Supervisor
 
     check_install()
     log_to_stderr("run")
+    manager = sd_notify.from_environment()
     loaded = config.load(path)
     preflight.check(loaded, path)
-    supervisor = Supervisor(loaded, path.resolve(), on_ready=click.echo)
+    crash_report.of_before(crash_report.folder_of(loaded.station.store), "run")
+    crash_report.watch(loaded.station.store, "run")
+    supervisor = Supervisor(loaded, path.resolve(), on_ready=click.echo, manager=manager)
     run_until_signal(supervisor.run)

@@ -67,10 +67,11 @@ class Commands:
 
         `unread`: why the record cannot be read, so that nobody knows of open sessions.
         """
-        if message.id in self._answers:
+        first = self._record.result_of(message)
+        its_own = first is None or first.recorded
+        if message.id in self._answers and its_own:
             self._answers[message.id].also(reply)
             return
-        first = self._record.result_of(message)
         if first is not None:
             reply(first)
             return

@@ -74,6 +74,8 @@ class StationConfig(_Table):
     care: Path | None = None
     """What differs from `vitals/profiles/care.toml`: routes, check-in, marks, discharge, …"""
     mode: Literal["real", "demo", "test"] = "real"
+    anchor: Path | None = None
+    """A file in a second place that gets the head of the audit chain; see docs/record.md."""
     speed: float = Field(default=1.0, gt=0, le=600, strict=True)
     """Station seconds per real second; other than 1 only in demo and test mode."""
     alarm_command: list[str] = Field(default_factory=list)
@@ -192,6 +194,7 @@ def parse(text: str, *, path: Path) -> Config:
             "key": keys.resolved(config.station.key, base),
             "profile": base / config.station.profile if config.station.profile else None,
             "care": base / config.station.care if config.station.care else None,
+            "anchor": base / config.station.anchor if config.station.anchor else None,
             "alarm_command": _program_from(base, config.station.alarm_command),
         }
     )

@@ -138,8 +138,11 @@ def trouble(record: Path, began_us: int, now_us: int) -> str:
         return ""
     if found is None:
         return "There is no backup of the record yet, for more than 36 h; run `vitals backup`"
-    hours = (now_us - since_us) // 3_600_000_000
-    return f"The last backup of the record is {hours} h old; run `vitals backup`, check backup.to"
+    at = datetime.fromtimestamp(since_us / 1e6).astimezone()
+    return (
+        f"The last good backup of the record is of {at:%Y-%m-%d %H:%M}, more than 36 h ago; run "
+        "`vitals backup`, and check backup.to"
+    )
 
 
 async def keep_up(config: BackupConfig, record: Path, argv: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from vitals.config import Config, check_access
 from vitals.errors import ConfigError
 from vitals.store import keys
-from vitals.supervisor import vitals_argv
+from vitals.supervised import vitals_argv
 
 
 def check(config: Config, path: Path) -> None:

@@ -10,11 +10,20 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from vitals import lifeline
+from vitals.crash_frames import faults_of, told
 
 log = logging.getLogger(__name__)
 
 
 class _Line(logging.Formatter):
+    """An error's message may hold what somebody typed, so it is shown at DEBUG only."""
+
+    def formatException(self, ei: object) -> str:
+        error = ei[1] if isinstance(ei, tuple) else None
+        if error is None or logging.getLogger().isEnabledFor(logging.DEBUG):
+            return super().formatException(ei)  # type: ignore[arg-type]
+        return f"Traceback without values: {told(faults_of(error), whole=True)}"
+
     def format(self, record: logging.LogRecord) -> str:
         device = getattr(record, "device", "")
         return super().format(record) + (f" [{device}]" if device else "")

@@ -44,6 +44,7 @@ from vitals.room_setup import device_json
 from vitals.session.baseline import READINGS, STREAMS
 from vitals.session.evidence import kept
 from vitals.store import keys
+from vitals.store.anchor import Anchor
 from vitals.store.pace import WriterSettings
 from vitals.store.reader import Reader
 from vitals.store.recording import Health
@@ -103,11 +104,13 @@ class Record:
         settings: WriterSettings | None = None,
         *,
         key_source: str = "",
+        anchor: Path | None = None,
         warn_also: Callable[[], str] = lambda: "",
     ) -> None:
         """Opens the record; one that is locked or on a full disk is tried again for ever.
 
         `key_source` says where the key of an encrypted record is; see `vitals.store.keys`.
+        `anchor` is a file in a second place that gets the head of the audit chain.
         `warn_also` says what else is wrong around the record, in one sentence.
 
         Raises:
@@ -119,6 +122,7 @@ class Record:
         self._now_us: Callable[[], int] | None = None
         self._on_state: Callable[[StoreState], None] | None = None
         self._key = keys.read(key_source) if key_source else keys.key_of(path)
+        self._anchor = Anchor(anchor, self._end, self._time) if anchor is not None else None
         self._writer = Writer(
             path,
             key=self._key,
@@ -126,7 +130,7 @@ class Record:
             now_us=self._time,
             on_state=self._told,
             settings=settings,
-            warn_also=warn_also,
+            warn_also=lambda: (self._anchor.trouble() if self._anchor else "") or warn_also(),
         )
         self._held: list[tuple[AuditRow, dict[str, Any]]] | None = None
         self.seq: Iterator[int] = itertools.count(self._writer.last_seq() + 1)
@@ -153,10 +157,18 @@ class Record:
         """Starts to write; `on_state` is called from other threads."""
         self._on_state = on_state
         self._writer.start()
+        if self._anchor is not None:
+            self._anchor.start()
 
     def close(self) -> bool:
         """Commits and seals what there is; whether everything was committed."""
-        return self._writer.close()
+        whole = self._writer.close()
+        if self._anchor is not None:
+            self._anchor.close()
+        return whole
+
+    def _end(self) -> tuple[int, str]:
+        return Reader(self._path, key=self._key).end()
 
     def stalled(self, now_mono: float) -> None:
         """Lets the writer notice that it hangs; it tells by `on_state`."""
@@ -260,6 +272,8 @@ class Record:
             self._put(row, session=SessionRecord(session, tz, profile_text, self._config_text))
         else:
             self._put(row, session=session)
+        if session.ended_us is not None and self._anchor is not None:
+            self._anchor.soon()
 
     def command(
         self, seq: int, at_us: int, session: str | None, command: Command, result: wire.ResultMsg

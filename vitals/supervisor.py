@@ -2,8 +2,10 @@
 
 A child that exits is started again at once; one that dies over and over waits a little longer
 each time. The station is followed by its feed (a beat every second), the web is asked for its
-`/healthz`. Station silent 3 s: the alarm command runs; 5 s: killed and started again. Web
-silent 15 s: killed and started again. Starting up, both have 60 s of grace.
+`/healthz`. Station silent 3 s: the alarm command runs, and again every 10 s until it is heard; 5 s:
+killed and started again. Web silent 15 s: killed and started again. Starting up, both have 60 s of
+grace. The supervisor itself is watched by systemd, where that has started it; if it dies all the
+same, its children stop, and the pages sound by themselves.
 """
 
 from __future__ import annotations
@@ -11,86 +13,43 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
-import os
 import ssl
-import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vitals import lifeline, nightly, web_address, wire
-from vitals.attempt import attempt
-from vitals.command_hook import CommandHook
+from vitals import crash_report, nightly, web_address, wire
 from vitals.config import Config
 from vitals.follower import Follower
 from vitals.hub import Hub
+from vitals.loudspeaker import EVERY_S, Loudspeaker
+from vitals.sd_notify import Manager
+from vitals.supervised import GRACE_S, RETRY_S, Child, vitals_argv
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 60.0
 STATION_ALARM_S = 2.7
 """Two beats are missing: so the alarm command has been started when 3 s are over."""
 STATION_KILL_S = 5.0
 WEB_KILL_S = 15.0
-STOP_S = 5.0
-"""Patience with a child that was asked to stop."""
 WATCH_S = 0.1
 LATE_S = 1.0
 """A watcher that is later than this has no right to judge others."""
-SHORT_LIFE_S = 5.0
-RETRY_S = (0.2, 5.0)
-"""Wait before a child that died young is started again: at first, at most."""
-
-
 _now = time.monotonic
 
 
-@dataclass(slots=True)
-class Child:
-    """One supervised process."""
-
-    name: str
-    argv: Sequence[str]
-    kill_s: float
-    process: asyncio.subprocess.Process | None = None
-    heard: float = 0.0
-    healthy: bool = False
-    started: float = 0.0
-    first_started: float = 0.0
-    starts: int = 0
-    wait_s: float = field(default=RETRY_S[0])
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self.process.pid if self.process and self.process.returncode is None else None
-
-    def alive(self) -> None:
-        """It was heard from."""
-        self.heard, self.healthy = _now(), True
-
-    def hung_s(self, now: float) -> float:
-        """Silence for which it may be killed: none while it still has grace to start."""
-        if self.pid is None:
-            return 0.0
-        return now - self.heard if self.healthy else max(0.0, now - self.started - GRACE_S)
-
-    def silent_s(self, now: float) -> float:
-        """Silence that others suffer from, however often it was started meanwhile."""
-        if self.heard:
-            return now - self.heard
-        return max(0.0, now - self.first_started - GRACE_S) if self.first_started else 0.0
-
-
-def vitals_argv(*args: str) -> list[str]:
-    """Command line of this program, by this interpreter."""
-    return [sys.executable, "-m", "vitals.cli", *args]
-
-
 class Supervisor:
-    """Runs `vitals station` and `vitals web` for one config file."""
+    """Runs `vitals station` and `vitals web` for one config file.
+
+    Args:
+        config: what it says.
+        config_path: where it is, for the children.
+        on_ready: is given the address of the pages when they can be opened.
+        manager: who watches this process.
+        sound_s: repetition of the alarm command.
+    """
 
     def __init__(
         self,
@@ -98,6 +57,8 @@ class Supervisor:
         config_path: Path,
         *,
         on_ready: Callable[[str], None] = lambda url: None,
+        manager: Manager | None = None,
+        sound_s: float = EVERY_S,
     ) -> None:
         path = str(config_path)
         self._config, self._config_path = config, config_path
@@ -107,12 +68,17 @@ class Supervisor:
         self.url = web_address.address(config.web)
         self._ready = False
         self._alarmed = False
-        self._sounding: asyncio.Task[None] | None = None
+        self._manager = manager or Manager()
+        self._crashes = crash_report.folder_of(config.station.store)
+        self._sound_s = sound_s
+        self._loudspeaker: Loudspeaker | None = None
 
     async def run(self) -> None:
         """Runs until cancelled, then stops both children."""
         pulse = _Pulse(self.station.alive)
         follower = Follower(self._config.feed_file, pulse)
+        self._loudspeaker = self._make_loudspeaker()
+        self._manager.status("starting")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(follower.run(), name="follower")
@@ -122,11 +88,11 @@ class Supervisor:
                 group.create_task(self._ask_web(), name="healthz")
                 group.create_task(self._back_up(), name="backup")
         finally:
+            self._manager.stopping()
             # The web first: it then never shows a station that was stopped on purpose as lost.
             for child in (self.web, self.station):
-                await _stop(child)
-            if self._sounding is not None:
-                await asyncio.wait([self._sounding], timeout=STOP_S)
+                await child.stop()
+            await self._loudspeaker.close()
 
     async def _back_up(self) -> None:
         path = str(self._config_path)
@@ -137,39 +103,26 @@ class Supervisor:
         """Starts a child again and again."""
         while True:
             try:
-                await self._start(child)
+                process = await child.start()
             except OSError as error:  # out of memory or of processes: try again
                 log.error("%s cannot be started: %s", child.name, error)
                 await asyncio.sleep(RETRY_S[1])
                 continue
-            child.started, child.healthy = _now(), False
-            child.first_started = child.first_started or child.started
-            child.starts += 1
-            assert child.process is not None  # noqa: S101 (just started)
-            log.info("%s started, process %d", child.name, child.process.pid)
-            code = await child.process.wait()
+            log.info("%s started, process %d", child.name, process.pid)
+            code = await process.wait()
             lived_s = _now() - child.started
             log.error("%s ended with code %d after %.1f s", child.name, code, lived_s)
-            if lived_s >= SHORT_LIFE_S:
-                child.wait_s = RETRY_S[0]
-            await asyncio.sleep(child.wait_s if lived_s < SHORT_LIFE_S else 0)
-            child.wait_s = min(child.wait_s * 2, RETRY_S[1])
+            wait_s, hung = child.back_off(lived_s), child.hung
+            self._report(child.name, process.pid, code, lived_s, hung=hung)
+            await asyncio.sleep(wait_s)
 
-    async def _start(self, child: Child) -> None:
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *child.argv,
-                stdin=asyncio.subprocess.PIPE,
-                env={**os.environ, lifeline.VARIABLE: "1"},
-                # Ctrl-C is for the supervisor, which then stops the children in order.
-                start_new_session=True,
-            )
-        )
-        try:
-            child.process = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            child.process = await starting  # never leave one behind that nobody knows
-            raise
+    def _report(self, name: str, pid: int, code: int, lived_s: float, *, hung: bool) -> None:
+        """Beside the restart, which a slow disk must not hold up."""
+
+        def write() -> None:
+            crash_report.of_dead(self._crashes, name, pid, code, lived_s, hung=hung)
+
+        threading.Thread(target=write, name="crash report").start()
 
     async def _watch(self) -> None:
         """Kills what is silent for too long; sounds for a silent station before that."""
@@ -177,6 +130,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(WATCH_S)
             now = _now()
+            self._manager.alive(now)
             late_s, last = now - last - WATCH_S, now
             if late_s > LATE_S:
                 # We were not running ourselves (suspended, starved): nobody is to blame for that.
@@ -189,24 +143,49 @@ class Supervisor:
 
     async def _judge(self, now: float) -> None:
         silent_s = self.station.silent_s(now)
-        if silent_s > STATION_ALARM_S and not self._alarmed:
-            self._alarmed = True
-            await self._alarm(f"the station has been silent for {silent_s:.0f} s")
+        if silent_s > STATION_ALARM_S:
+            self._alarm(silent_s)
         elif silent_s < STATION_ALARM_S and self.station.healthy:
             self._alarmed = False
+        self._tell(now, silent_s)
         for child in (self.station, self.web):
             if child.process is not None and child.hung_s(now) > child.kill_s:
-                log.error("%s is silent: killed, to be started again", child.name)
-                child.healthy, child.started = False, now
-                child.process.kill()
+                await child.kill(now)
 
-    async def _alarm(self, sentence: str) -> None:
-        log.critical("%s", sentence)
+    def _tell(self, now: float, silent_s: float) -> None:
+        """To systemd; a start that takes for ever is no reason to be replaced ourselves."""
+        web_s = self.web.silent_s(now)
+        if self._ready or (
+            self.station.first_started and now - self.station.first_started > GRACE_S
+        ):
+            self._manager.ready()
+        if self._alarmed:
+            self._manager.status("the station is silent: watch the monitors")
+        elif web_s > WEB_KILL_S:
+            self._manager.status("the pages do not answer; the station goes on")
+        elif self._ready:
+            self._manager.status(f"pages at {self.url}")
+
+    def _make_loudspeaker(self) -> Loudspeaker:
         station = self._config.station
-        if station.alarm_command:
-            facts = {"KV_STATION": station.id, "KV_MODE": station.mode, "KV_TEST": "0"}
-            hook = CommandHook(station.alarm_command, sentence, facts)
-            self._sounding = asyncio.create_task(_sound(hook), name="alarm")
+        facts = {"KV_STATION": station.id, "KV_MODE": station.mode, "KV_TEST": "0"}
+
+        def said(key: str, number: int, reason: str) -> None:
+            if reason:
+                log.critical("no sound, station.alarm_command: %s", reason)
+
+        return Loudspeaker(station.alarm_command, facts, said, every_s=self._sound_s)
+
+    def _alarm(self, silent_s: float) -> None:
+        """Sounds, and again until the station is heard."""
+        mode = self._config.station.mode
+        mark = "" if mode == "real" else f"{mode.upper()}: "
+        sentence = f"{mark}the station has been silent for {silent_s:.0f} s: watch the monitors"
+        if not self._alarmed:
+            self._alarmed = True
+            log.critical("%s", sentence)
+        if self._loudspeaker is not None:
+            self._loudspeaker.sound_while("station", sentence, lambda: self._alarmed)
 
     async def _ask_web(self) -> None:
         url = web_address.local(self._config.web) + "healthz"
@@ -243,27 +222,3 @@ def _health(url: str, trusted: ssl.SSLContext | None = None) -> dict[str, Any]:
     except (OSError, ValueError, http.client.HTTPException):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-async def _sound(hook: CommandHook) -> None:
-    """Runs the alarm command to its end, or to its time limit."""
-    reason = await attempt(hook)
-    if reason:
-        log.critical("no sound, station.alarm_command: %s", reason)
-
-
-async def _stop(child: Child) -> None:
-    process = child.process
-    if process is None or process.returncode is not None:
-        return
-    if process.stdin is not None:
-        process.stdin.close()  # the lifeline: the orderly way, also on Windows
-    if sys.platform != "win32":
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_S):
-            await process.wait()
-    except TimeoutError:
-        log.error("%s did not stop in %.0f s: killed", child.name, STOP_S)
-        process.kill()
-        await process.wait()

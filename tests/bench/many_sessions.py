@@ -174,7 +174,7 @@ def _seal(
     ranges = list(zip([base, *(end + 1 for end in ends)], [*ends, base + stride - 1], strict=True))
     found = check(connection, {key: ranges for key, _, _ in made}, after=base - 1)
     for session_id, name, room in made:
-        for (low, high), digest in zip(ranges, found[session_id].digests, strict=True):
+        for (low, high), digest in zip(ranges, found[session_id], strict=True):
             if digest.rows:
                 append(
                     connection,

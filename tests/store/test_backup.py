@@ -422,7 +422,7 @@ def test_a_backup_that_is_too_old_or_never_made_is_told(path: Path) -> None:
     )
     assert last(path) == Outcome(True, began, "", began)
     assert trouble(path, 0, began + OLD_US - 1) == ""
-    assert "is 36 h old" in trouble(path, 0, began + OLD_US)
+    assert "more than 36 h ago" in trouble(path, 0, began + OLD_US)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"ok": 1}', '{"ok":1,"at_us":"x"}', "\0"])

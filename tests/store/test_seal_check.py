@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import ANY
 
 import apsw
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.store.build import raw
-from vitals.store import seal_check
+from tests.store.build import fill, raw
+from vitals.store import seal_check, seal_halves
 from vitals.store.seal import Digest, digest
 from vitals.store.seal_check import check, lines
+from vitals.store.verify import verify
 
 _TEXT = st.text(max_size=6)
 _FLOAT = st.floats(allow_nan=False) | st.none()
@@ -81,31 +83,73 @@ def test_it_finds_the_same_as_each_seal_by_itself(
         2: [(100, 599), (600, 900)],
         3: [],
     }
-    found = check(connection, ranges)
-    for session, wanted in ranges.items():
-        assert found[session].digests == [digest(connection, session, *one) for one in wanted]
-    totals = [
-        sum(one.rows for one in each.digests) + each.between + each.behind
-        for each in found.values()
-    ]
-    assert sum(totals) == 590
-    assert found[1].between == 0
-    assert found[2].between == digest(connection, 2, 0, 99).rows > 0
-    assert (found[3].between, found[3].behind) == (0, digest(connection, 3, 0, 999).rows)
-    assert found[1].behind == digest(connection, 1, 401, 999).rows > 0
+    assert check(connection, ranges) == {
+        session: [digest(connection, session, *one) for one in wanted]
+        for session, wanted in ranges.items()
+    }
 
 
-def test_a_sample_between_two_ranges_is_counted_as_such(connection: apsw.Connection) -> None:
-    found = check(connection, {1: [(10, 100), (200, 599)]})[1]
-    assert found.between == digest(connection, 1, 101, 199).rows > 0
-    assert found.behind == 0
+def test_samples_between_and_around_the_ranges_are_passed_over(
+    connection: apsw.Connection,
+) -> None:
+    wanted = [(50, 100), (200, 201), (300, 310)]
+    assert check(connection, {1: wanted}) == {1: [digest(connection, 1, *one) for one in wanted]}
+    assert check(connection, {1: [(1, 5)]}) == {1: [Digest(0, _SHA256_OF_NOTHING)]}
 
 
-def test_nothing_before_a_counter_is_read_when_that_is_wanted(connection: apsw.Connection) -> None:
-    found = check(connection, {1: [(300, 599)]}, after=299)[1]
-    assert found.digests == [digest(connection, 1, 300, 599)]
-    assert found.between == 0
-    assert check(connection, {1: [(1, 5)]})[1].digests[0] == Digest(0, _SHA256_OF_NOTHING)
+def test_no_more_is_read_than_is_wanted(connection: apsw.Connection) -> None:
+    whole = [digest(connection, 1, 300, 400)]
+    assert check(connection, {1: [(300, 400)]}, after=299, to=400) == {1: whole}
+    part = check(connection, {1: [(300, 400)]}, after=310, to=400)
+    assert part == {1: [(digest(connection, 1, 311, 400).rows, ANY)]} != {1: whole}
+
+
+def test_a_large_record_is_checked_by_two_processes_as_by_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(path)
+    alone = verify(path)
+    monkeypatch.setattr(seal_halves, "WORTH_BYTES", 0)
+    monkeypatch.setattr(seal_halves.os, "cpu_count", lambda: 2)
+    records: list[tuple[str, bool]] = []
+    elsewhere = seal_halves._outcome
+
+    def outcome(beside: Any) -> Any:
+        found = elsewhere(beside)
+        records.append(("other", found is not None))
+        return found
+
+    monkeypatch.setattr(seal_halves, "_outcome", outcome)
+    assert verify(path) == alone
+    assert alone.ok
+    for seq in _ends(path):
+        _turn(path, seq)
+        assert "were changed after they were sealed" in verify(path).broken
+        _turn(path, seq)
+    monkeypatch.setattr(seal_halves, "_elsewhere", None)  # the other process dies of it
+    assert verify(path) == alone
+    assert records == [("other", True)] * 3 + [("other", False)]
+
+
+def _ends(path: Path) -> list[int]:
+    """A sample of the first session and one of the last."""
+    connection = raw(path)
+    try:
+        sql = "SELECT min(seq), max(seq) FROM numeric WHERE quality <> 1"
+        return [*connection.execute(sql).fetchall()[0]]
+    finally:
+        connection.close()
+
+
+def _turn(path: Path, seq: int) -> None:
+    """Changes a sample as somebody would who knows SQL; twice is as before."""
+    connection = raw(path)
+    guard = "SELECT sql FROM sqlite_schema WHERE name = 'numeric_no_update'"
+    text = connection.execute(guard).get
+    connection.execute("DROP TRIGGER numeric_no_update")
+    connection.execute("UPDATE numeric SET quality = 2 - quality WHERE seq = ?", (seq,))
+    connection.execute(text)
+    connection.close()
 
 
 _SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -104,8 +104,11 @@ class Ring:
 
     @property
     def answered_us(self) -> int | None:
-        """From the alarm to its acknowledgement."""
-        return None if self.acked_us is None else self.acked_us - self.shown_us
+        """From when it was first heard (shown, if it never was) to its acknowledgement."""
+        if self.acked_us is None:
+            return None
+        since_us = self.shown_us if self.sounded_us is None else self.sounded_us
+        return max(0, self.acked_us - since_us)
 
 
 @dataclass(slots=True)

@@ -194,8 +194,12 @@ class Reader:
 
     def head(self) -> str:
         """Hash of the last row of the chain, in hex; `""` in an empty record."""
-        found = self._select("SELECT hash FROM audit ORDER BY n DESC LIMIT 1")
-        return bytes(found[0][0]).hex() if found else ""
+        return self.end()[1]
+
+    def end(self) -> tuple[int, str]:
+        """Place and hash of the last row of the chain, (0, `""`) in an empty record."""
+        found = self._select("SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1")
+        return (int(found[0][0]), bytes(found[0][1]).hex()) if found else (0, "")
 
     def last_row(self, uuid: str) -> int:
         """Place in the chain of the last row of a session, 0 when it has none."""

@@ -12,7 +12,6 @@ import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
@@ -42,27 +41,19 @@ _exact = json.JSONEncoder(separators=(",", ":")).encode
 _quick = msgspec.json.Encoder()
 
 
-@dataclass(slots=True)
-class Checked:
-    """What was found of a session.
-
-    Attributes:
-        digests: of each range that was asked for.
-        between: rows before the end of the last range that no range covers.
-        behind: rows after it.
-    """
-
-    digests: list[Digest] = field(default_factory=list)
-    between: int = 0
-    behind: int = 0
-
-
 def check(
-    connection: apsw.Connection, ranges: Mapping[int, Sequence[Range]], after: int = _FIRST
-) -> dict[int, Checked]:
-    """Digests of samples by session_id, in ranges that grow and do not overlap.
+    connection: apsw.Connection,
+    ranges: Mapping[int, Sequence[Range]],
+    after: int = _FIRST,
+    to: int = _LAST,
+) -> dict[int, list[Digest]]:
+    """Digests of samples by session_id.
 
-    Samples of sessions that are not in `ranges`, and those up to `after`, are passed over.
+    Args:
+        connection: to the record.
+        ranges: of each session; they grow and do not overlap. Other samples are passed over.
+        after: so are those up to this counter.
+        to: and those beyond this one.
     """
     channels: dict[int, dict[int, _Row]] = defaultdict(dict)
     for session_id, *channel in select(connection, _CHANNELS):
@@ -74,20 +65,23 @@ def check(
         if key in sessions
         for number in numbers
     }
-    for high, numerics, waves in _windows(connection, after):
-        for session, rows in _dealt(numerics, owner):
-            session.take(rows, 0)
-        for session, rows in _dealt(waves, owner):
-            session.take(rows, 1)
-        for session in sessions.values():
-            session.pass_by(high)
-    return {key: session.found for key, session in sessions.items()}
+    coming = sorted((one for one in sessions.values() if one.ranges), key=_begins, reverse=True)
+    going: list[_Session] = []
+    for high, *tables in _windows(connection, after, to):
+        while coming and _begins(coming[-1]) <= high:
+            going.append(coming.pop())
+        for table, rows in enumerate(tables):
+            _deal(rows, owner, table)
+        going = [session for session in going if session.pass_by(high)]
+    return {key: session.digests for key, session in sessions.items()}
 
 
-def _windows(connection: apsw.Connection, low: int) -> Iterator[tuple[int, list[_Row], list[_Row]]]:
-    """(last counter, numerics, waves) behind a counter to the end; not many rows at a time."""
-    while low < _LAST:
-        high = _LAST
+def _windows(
+    connection: apsw.Connection, low: int, to: int
+) -> Iterator[tuple[int, list[_Row], list[_Row]]]:
+    """(last counter, numerics, waves) from end to end; not many rows at a time."""
+    while low < to:
+        high = to
         numerics = select(connection, _NUMERICS + _WINDOW, (low, high, _ROWS))
         if len(numerics) == _ROWS:
             high = _seq(numerics[-1])
@@ -99,66 +93,47 @@ def _windows(connection: apsw.Connection, low: int) -> Iterator[tuple[int, list[
         low = high
 
 
-def _dealt(
-    rows: list[_Row], owner: Mapping[int, _Session]
-) -> Iterator[tuple[_Session, list[_Row]]]:
-    by_channel: dict[int, list[_Row]] = {number: [] for number in set(map(_channel, rows))}
-    by_session: dict[int, tuple[_Session, list[_Row]]] = {}
-    for number in by_channel:
-        session = owner.get(number)
-        if session is not None:
-            _, here = by_session.setdefault(id(session), (session, []))
-            by_channel[number] = here
+def _deal(rows: list[_Row], owner: Mapping[int, _Session], table: int) -> None:
+    """Gives each session its rows of one table (0 numerics, 1 waves), in order."""
+    nobodys: list[_Row] = []
+    by_channel = {
+        number: owner[number].waiting[table] if number in owner else nobodys
+        for number in set(map(_channel, rows))
+    }
     for row in rows:
         by_channel[row[1]].append(row)
-    yield from by_session.values()
 
 
 class _Session:
     """Deals the samples of one session out to its seals, as they come."""
 
     def __init__(self, ranges: Sequence[Range], channels: Mapping[int, _Row]) -> None:
-        self.found = Checked()
-        self._ranges = ranges
+        self.ranges = ranges
+        self.digests: list[Digest] = []
+        self.waiting: tuple[list[_Row], list[_Row]] = ([], [])
         self._channels = channels
-        self._last = ranges[-1][1] if ranges else _FIRST
         self._begin()
 
     def _begin(self) -> None:
         self._rows = 0
         self._used: set[int] = set()
         self._text: tuple[list[bytes], list[bytes]] = ([], [])
-        self._waiting: tuple[list[_Row], list[_Row]] = ([], [])
 
-    def take(self, rows: list[_Row], table: int) -> None:
-        """Rows of one table (0 numerics, 1 waves) in order, beyond those that came before."""
-        self._waiting[table].extend(rows)
-
-    def pass_by(self, high: int) -> None:
-        """All rows up to a counter have come."""
-        while any(self._waiting) or self._is_over(high):
-            at = len(self.found.digests)
-            if at == len(self._ranges):
-                for waiting in self._waiting:
-                    behind = sum(_seq(row) > self._last for row in waiting)
-                    self.found.behind += behind
-                    self.found.between += len(waiting) - behind
-                    waiting.clear()
-                return
-            from_seq, to_seq = self._ranges[at]
-            for table, waiting, text in zip(_TABLES, self._waiting, self._text, strict=True):
+    def pass_by(self, high: int) -> bool:
+        """All rows up to a counter have come; whether more are of use."""
+        while len(self.digests) < len(self.ranges):
+            from_seq, to_seq = self.ranges[len(self.digests)]
+            for table, waiting, text in zip(_TABLES, self.waiting, self._text, strict=True):
+                start = bisect_right(waiting, from_seq - 1, key=_seq)
                 end = bisect_right(waiting, to_seq, key=_seq)
-                start = bisect_right(waiting, from_seq - 1, hi=end, key=_seq)
-                self.found.between += start
                 self._add(table, waiting[start:end], text)
                 del waiting[:end]
-            if not self._is_over(high):
-                return
+            if to_seq > high:
+                break
             self._close()
-
-    def _is_over(self, high: int) -> bool:
-        at = len(self.found.digests)
-        return at < len(self._ranges) and self._ranges[at][1] <= high
+        for waiting in self.waiting:
+            waiting.clear()
+        return len(self.digests) < len(self.ranges)
 
     def _add(self, table: str, rows: list[_Row], text: list[bytes]) -> None:
         if rows:
@@ -171,10 +146,12 @@ class _Session:
         channels = [row for number, row in self._channels.items() if number in self._used]
         for part in (lines("channel", channels), *self._text[0], *self._text[1]):
             total.update(part)
-        self.found.digests.append(Digest(self._rows, total.hexdigest()))
-        waiting = self._waiting
+        self.digests.append(Digest(self._rows, total.hexdigest()))
         self._begin()
-        self._waiting = waiting
+
+
+def _begins(session: _Session) -> int:
+    return session.ranges[0][0]
 
 
 def _hashed(rows: list[_Row]) -> list[_Row]:

@@ -9,6 +9,8 @@ cut off together with its audit rows, unless the caller knows a later head.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,13 +21,15 @@ from typing import Any
 import apsw
 
 from vitals.errors import StoreError
+from vitals.store import anchor as anchors
 from vitals.store import facts, rows
+from vitals.store.anchor import Anchored
 from vitals.store.audit import GENESIS, row_hash
 from vitals.store.connection import RecordUnavailable, explain, open_for_reading, select
 from vitals.store.keys import KeyUnavailable
 from vitals.store.schema import MIGRATIONS
 from vitals.store.seal import Digest
-from vitals.store.seal_check import check
+from vitals.store.seal_halves import digests_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Verification:
         audit_rows: rows in the chain.
         sealed: numeric and wave rows under a seal.
         unsealed: rows that no seal covers yet: committed, but a change would not be seen.
+        anchored: lines of the anchor that are still true.
     """
 
     broken: str
@@ -45,6 +50,7 @@ class Verification:
     audit_rows: int = 0
     sealed: int = 0
     unsealed: int = 0
+    anchored: int = 0
 
     @property
     def ok(self) -> bool:
@@ -60,20 +66,24 @@ _CACHE_KIB = 64 * 1024
 """For the check of the structure, which goes from every row to its place in each index."""
 
 
-def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Verification:
+def verify(
+    path: Path | str, *, key: bytes | None = None, head: str = "", anchor: Path | None = None
+) -> Verification:
     """Checks a record; it may be in use meanwhile.
 
     Args:
         path: the file.
         key: as for opening it.
         head: a head seen earlier (on a report, say): it must still be in the chain.
+        anchor: the file of `vitals.store.anchor`: every line of it must still be true.
 
     Raises:
-        StoreError: there is no such file, or its key is away.
+        StoreError: there is no such file, its key is away, or the anchor cannot be read.
     """
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path}: there is no such record; check the path")
+    lines = anchors.read(anchor)[0] if anchor is not None else []
     try:
         with (
             closing(open_for_reading(path, key=key)) as connection,
@@ -82,7 +92,7 @@ def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Ver
         ):
             # SQLite lets go of Python while it checks: the rest goes on at the same time.
             structure = beside.submit(_structure, other)
-            found = _content(connection, path, head.lower())
+            found = _content(connection, path, key, _Known(head.lower(), lines))
             problem = structure.result()
     except (RecordUnavailable, KeyUnavailable):
         raise
@@ -93,26 +103,76 @@ def verify(path: Path | str, *, key: bytes | None = None, head: str = "") -> Ver
     return Verification(f"{path}: {problem}") if problem else found
 
 
-def _content(connection: apsw.Connection, path: Path, head: str) -> Verification:
+class _Known:
+    """What was seen of the chain earlier, in other places, and is held against it row by row."""
+
+    def __init__(self, head: str, lines: Sequence[Anchored]) -> None:
+        self._head = head
+        self._lines: dict[int, list[Anchored]] = defaultdict(list)
+        for one in lines:
+            self._lines[one.n].append(one)
+        self._seen = not head
+        self._why = ""
+
+    @property
+    def anchored(self) -> int:
+        """How many lines the anchor has."""
+        return sum(map(len, self._lines.values()))
+
+    def row(self, fields: Mapping[str, Any], stored: bytes) -> None:
+        """The next row of the chain."""
+        text, n = stored.hex(), fields["n"]
+        self._seen = self._seen or text == self._head
+        if fields["kind"] == rows.QUARANTINE and n == 1:
+            self._why = "; this file took the place of a damaged one"
+        elif fields["kind"] == "station_event" and '"event":"restored"' in fields["body"]:
+            self._why = f"; a backup was restored, as audit row {n} says"
+        for one in self._lines.get(n, ()):
+            if one.head != text:
+                raise _Broken(
+                    f"audit row {n} is not the one that the anchor saw at {one.time}: the chain "
+                    f"was written anew, or another record took its place{self._why}"
+                )
+
+    def end(self, n: int) -> None:
+        """There are no more rows than n."""
+        beyond = min((one for one in self._lines if one > n), default=0)
+        if beyond:
+            raise _Broken(
+                f"the anchor saw audit row {beyond} at {self._lines[beyond][0].time}, and the "
+                f"record ends with row {n}: its end was cut off, or an older copy took its "
+                f"place{self._why}"
+            )
+        if not self._seen:
+            raise _Broken(
+                f"the head {self._head} is not in the record: its end was cut off or replaced"
+            )
+
+
+def _content(
+    connection: apsw.Connection, path: Path, key: bytes | None, known: _Known
+) -> Verification:
     try:
-        return _check(connection, path, head)
+        return _check(connection, path, key, known)
     except (apsw.BusyError, apsw.LockedError):
         raise
     except (apsw.Error, UnicodeError, ValueError, TypeError, LookupError) as error:
         return Verification(f"{path}: the record is damaged and cannot be read ({error})")
 
 
-def _check(connection: apsw.Connection, path: Path, head: str) -> Verification:
+def _check(
+    connection: apsw.Connection, path: Path, key: bytes | None, known: _Known
+) -> Verification:
     connection.execute("BEGIN")  # one state of the file for all checks
     audit_rows, last, sealed, unsealed = 0, "", 0, 0
     try:
         _schema(connection)
-        audit_rows, last = _chain(connection, head)
+        audit_rows, last = _chain(connection, known)
         _summaries(connection)
-        sealed, unsealed = _seals(connection)
+        sealed, unsealed = _seals(connection, path, key)
     except _Broken as error:
         return Verification(f"{path}: {error}", last, audit_rows)
-    return Verification("", last, audit_rows, sealed, unsealed)
+    return Verification("", last, audit_rows, sealed, unsealed, known.anchored)
 
 
 def _structure(connection: apsw.Connection) -> str:
@@ -142,8 +202,8 @@ def _schema(connection: apsw.Connection) -> None:
         raise _Broken(f"the {kind} {name} of the database is not as this program made it")
 
 
-def _chain(connection: apsw.Connection, head: str) -> tuple[int, str]:
-    n, prev, seen = 0, GENESIS, not head
+def _chain(connection: apsw.Connection, known: _Known) -> tuple[int, str]:
+    n, prev = 0, GENESIS
     for row in connection.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM audit LEFT JOIN session USING (session_id)"  # noqa: S608
         " ORDER BY audit.n"
@@ -161,9 +221,8 @@ def _chain(connection: apsw.Connection, head: str) -> tuple[int, str]:
         if row_hash(**fields) != stored:
             raise _Broken(f"{_name(fields)} was changed after it was recorded")
         prev = stored
-        seen = seen or stored.hex() == head
-    if not seen:
-        raise _Broken(f"the head {head} is not in the record: its end was cut off or replaced")
+        known.row(fields, stored)
+    known.end(n)
     return n, prev.hex()
 
 
@@ -201,29 +260,63 @@ def _summaries(connection: apsw.Connection) -> None:
                 raise _Broken(f"the row of {what} {key} is not what the audit trail says")
 
 
-def _seals(connection: apsw.Connection) -> tuple[int, int]:
+def _seals(connection: apsw.Connection, path: Path, key: bytes | None) -> tuple[int, int]:
     names = dict(select(connection, "SELECT session_id, uuid FROM session ORDER BY session_id"))
-    told: dict[int, list[tuple[int, dict[str, Any]]]] = {key: [] for key in names}
-    for session_id, n, body in select(
+    told: dict[int, list[tuple[int, dict[str, Any]]]] = {session: [] for session in names}
+    for session, n, body in select(
         connection,
         "SELECT session_id, n, body FROM audit WHERE kind = ? AND seq IS NULL ORDER BY n",
         (rows.SEAL,),
     ):
-        told[session_id].append((n, json.loads(body)))
+        told[session].append((n, json.loads(body)))
     ranges = {
-        key: [(seal["from_seq"], seal["to_seq"]) for _, seal in seals]
-        for key, seals in told.items()
+        session: [(seal["from_seq"], seal["to_seq"]) for _, seal in seals]
+        for session, seals in told.items()
     }
+    totals = _totals(connection)
     sealed = unsealed = 0
-    for key, found in check(connection, ranges).items():
-        for (n, seal), digest in zip(told[key], found.digests, strict=True):
+    for session, digests in digests_of(connection, ranges, path, key).items():
+        for (n, seal), digest in zip(told[session], digests, strict=True):
             if digest != Digest(seal["rows"], seal["sha256"]):
                 raise _Broken(
-                    f"session {names[key]}: samples {seal['from_seq']} to {seal['to_seq']} were "
-                    f"changed after they were sealed by audit row {n}"
+                    f"session {names[session]}: samples {seal['from_seq']} to {seal['to_seq']} "
+                    f"were changed after they were sealed by audit row {n}"
                 )
-        if found.between:
-            raise _Broken(f"session {names[key]}: there are samples between those that were sealed")
-        sealed += sum(digest.rows for digest in found.digests)
-        unsealed += found.behind
+        under_seal, total = sum(digest.rows for digest in digests), totals.get(session, 0)
+        behind = 0
+        if total != under_seal:
+            last = ranges[session][-1][1] if digests else -(2**63)
+            behind = _behind(connection, session, last)
+        if under_seal + behind != total:
+            raise _Broken(
+                f"session {names[session]}: there are samples between those that were sealed"
+            )
+        sealed, unsealed = sealed + under_seal, unsealed + behind
     return sealed, unsealed
+
+
+def _totals(connection: apsw.Connection) -> dict[int, int]:
+    """Samples of each session that has any."""
+    found: dict[int, int] = {}
+    for table in ("numeric", "wave"):
+        for session, count in select(
+            connection,
+            "SELECT session_id, sum(rows) FROM channel JOIN (SELECT channel_id, count(*) AS rows"  # noqa: S608
+            f" FROM {table} GROUP BY channel_id) USING (channel_id) GROUP BY session_id",
+        ):
+            found[session] = found.get(session, 0) + count
+    return found
+
+
+def _behind(connection: apsw.Connection, session: int, last: int) -> int:
+    """Samples of a session beyond a counter."""
+    return sum(
+        count
+        for table in ("numeric", "wave")
+        for (count,) in select(
+            connection,
+            f"SELECT count(*) FROM {table} WHERE seq > ? AND channel_id IN"  # noqa: S608
+            " (SELECT channel_id FROM channel WHERE session_id = ?)",
+            (last, session),
+        )
+    )
