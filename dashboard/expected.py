@@ -31,9 +31,7 @@ LABEL = "expected course – not a limit"
 _INVALID = QUALITIES.index(Quality.INVALID)
 
 
-def course(
-    store: Path, session: wire.SessionMsg | None, *, rooms: Rooms = None
-) -> bytes | None:
+def course(store: Path, session: wire.SessionMsg | None, *, rooms: Rooms = None) -> bytes | None:
     """The course of one session: `{label, session, route, bands, earlier}`, encoded.
 
     `bands`: channel -> `minutes`, `low`, `mean`, `high`, none without a baseline. `earlier`: one

@@ -49,10 +49,10 @@ class CarefulNurse(Nurse):
         self._route = route
         yield from super().arrives(subject, route)
         drug, mg = GIVEN[route]
-        age = _AGES[int(self._rng.integers(len(_AGES)))]
+        always = np.random.default_rng(list(subject.encode()))  # the same at every visit
         answers: dict[str, Any] = {
-            "age_band": age,
-            "weight_kg": round(self._between((58.0, 92.0))),
+            "age_band": _AGES[int(always.integers(len(_AGES)))],
+            "weight_kg": round(float(always.uniform(58, 92))),
             "drug": drug,
             "plan_mg": mg,
             "cuff_side": "left arm",

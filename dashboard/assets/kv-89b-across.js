@@ -12,7 +12,7 @@
   const HEAD = 26; // above a panel's scale: its label
   const BELOW = 12;
   const FOOT = 22;
-  const COLUMNS = ["Session", "Route", "Given", "BP before", "Peak BP", "Lowest SpO₂", "Alarms", "SpO₂ covered"];
+  const COLUMNS = ["Session", "Route", "Given", "Baseline BP", "Peak BP", "Lowest SpO₂", "Alarms", "SpO₂ covered"];
   const PANELS = [
     { key: "sys", label: "SYS mmHg", least: [90, 150], step: 20, dots: true },
     { key: "spo2", label: "SpO₂ %", least: [90, 100], step: 5, most: 100 },
@@ -159,7 +159,8 @@
     const every = (minutes[1] - minutes[0]) / Math.max(1, wide / 90) > 30 ? 60 : 30;
     for (let value = Math.ceil(minutes[0] / every) * every; value <= minutes[1]; value += every) {
       const words = value === 0 ? "dose" : minute(value);
-      drawing.append(svg("text", { x: x(value), y: tall - 5, class: "across-tick", "text-anchor": "middle" }, words));
+      const anchor = x(value) > wide - 36 ? "end" : "middle";
+      drawing.append(svg("text", { x: x(value), y: tall - 5, class: "across-tick", "text-anchor": anchor }, words));
     }
     return drawing;
   }
