@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test sessions check bench bench-ble fuzz soak browser clean
+.PHONY: demo test sessions check faults bench bench-ble fuzz soak soak-live browser clean
 
 demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 8 --speed 10"
 	@$(BIN)/vitals demo $(ARGS)
@@ -21,6 +21,9 @@ sessions: $(VENV)/.test browser  ## whole sessions from arrival to discharge, in
 check: $(VENV)/.test  ## only what needs no running program: style, types, imports
 	$(BIN)/python -m pytest tests/packaging
 
+faults: $(VENV)/.test browser  ## every fault at its full number, as a table; ARGS="--row 8", "--write"
+	$(BIN)/python -m tests.faults.run $(ARGS)
+
 bench: $(VENV)/.test browser  ## latency, CPU and memory under load, as a table
 	$(BIN)/python -m tests.bench.run $(ARGS)
 
@@ -33,6 +36,9 @@ fuzz: $(VENV)/.test  ## ten million random bytes through every driver, as a tabl
 
 soak: $(VENV)/.test  ## a simulated day of sixteen ports: memory and open files, as a table
 	$(BIN)/python -m tests.bench.soak $(ARGS)
+
+soak-live: $(VENV)/.test browser  ## sixteen rooms, pages and faults in real time; ARGS="--minutes 60"
+	$(BIN)/python -m tests.bench.soak_live $(ARGS)
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "kap-vitals needs Python 3.11 or newer: install python3 and python3-venv" >&2; exit 2; }

@@ -24,7 +24,8 @@ async def read_body(
         within_s: seconds until it must be there.
 
     Returns:
-        A `receive` that gives it again, or the refusal of one that is too long or too slow.
+        A `receive` that gives it again, or the refusal of one that is too long, too slow or
+        broken off.
     """
     body = b""
     try:
@@ -32,7 +33,7 @@ async def read_body(
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    break
+                    return _refused(400, "the request was broken off")  # nobody hears it
                 body += message.get("body", b"")
                 if len(body) > most:
                     return _refused(413, f"a request has at most {most} bytes; send less")
@@ -40,20 +41,16 @@ async def read_body(
                     break
     except TimeoutError:
         return _refused(408, f"the request was not complete within {within_s:g} s; send it again")
-    return _again(message, body, receive)
+    return _again(body, receive)
 
 
-def _again(last: Message, body: bytes, receive: Receive) -> Receive:
-    told = [last if last["type"] == "http.disconnect" else _whole(body)]
+def _again(body: bytes, receive: Receive) -> Receive:
+    told: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
         return told.pop() if told else await receive()
 
     return again
-
-
-def _whole(body: bytes) -> Message:
-    return {"type": "http.request", "body": body, "more_body": False}
 
 
 def _refused(status: int, why: str) -> Response:

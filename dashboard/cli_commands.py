@@ -13,6 +13,7 @@ import click
 import uvicorn
 
 from dashboard import server
+from dashboard.connections import guarded
 from dashboard.gate import LOOPBACK
 from vitals import config as configuration
 from vitals import crash_report, lifeline, web_address
@@ -149,6 +150,7 @@ def serve(
             f"{web.tls_cert} and {web.tls_key} cannot be used together ({error}); make them anew "
             "with `vitals tls init`"
         ) from error
+    settings.http_protocol_class = guarded(settings.http_protocol_class)
     running.append(_Server(settings, address))
     lifeline.watch(running[0].end)
     try:

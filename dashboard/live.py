@@ -21,11 +21,13 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.auth import Auth
+from dashboard.limits import Limits
 from dashboard.station_clock import StationClock
 from dashboard.who import ANYBODY, SCOPE, Viewer
 from vitals import wire
 from vitals.clock import boottime_ns
 from vitals.errors import FeedError
+from vitals.feed import NO_MESSAGE
 from vitals.follower import Follower
 from vitals.hub import Hub, Mailbox
 
@@ -39,7 +41,11 @@ ANSWER_S = 6.0
 MOST_AT_ONCE = 16
 """Commands of one page that may wait for an answer."""
 NAME_LENGTH = 40
-BAD_MESSAGE, SIGNED_OUT = 4400, 4401
+BAD_MESSAGE, SIGNED_OUT, TOO_MANY = 4400, 4401, 4429
+MOST_PAGES_OF_ONE, MOST_PAGES = 64, 512
+"""Open pages of one screen (without accounts: of one address), and of everybody."""
+MESSAGES_A_MINUTE = 600.0
+"""Of one page, half of them at once; a page sends three or four in five seconds."""
 OTHER_ROOM = {"move_session": "to", "rebind_device": "to_room"}
 """Commands with an argument that names another room than the command's own."""
 WHEN_LOCKED = frozenset({"call_nurse", "emergency"})
@@ -100,11 +106,17 @@ class OpenPage:
     """One page and who is at it; see `dashboard.auth.Page`.
 
     Attributes:
+        caller: whose page it is, where pages are counted.
+        pace: of its messages.
         closing: set when its socket must be closed.
     """
 
-    def __init__(self, hub: Hub, auth: Auth, viewer: Viewer, waves: frozenset[str]) -> None:
+    def __init__(
+        self, hub: Hub, auth: Auth, viewer: Viewer, waves: frozenset[str], caller: str
+    ) -> None:
         self.viewer = viewer
+        self.caller = caller
+        self.pace = Limits(MESSAGES_A_MINUTE)
         self.ear = Ear()
         self.closing = asyncio.Event()
         self.box = hub.subscribe(waves, viewer.rooms)
@@ -126,6 +138,15 @@ class OpenPage:
         if viewer.rooms != self.box.rooms:
             self._hub.show(self.box, viewer.rooms)
         self.box.put(("who", ""), msgspec.json.encode(self._auth.who(viewer)))
+
+
+async def _text(ws: WebSocket) -> str | bytes:
+    """The next message of a page; no page sends bytes, which are judged like any other text."""
+    message = await ws.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+    text: str | bytes | None = message.get("text")
+    return text if text is not None else message.get("bytes") or b""
 
 
 def clean_name(name: str) -> str:
@@ -187,9 +208,14 @@ class Live:
 
     async def serve(self, ws: WebSocket) -> None:
         """Serves one page until it leaves, or may no longer be here."""
-        await ws.accept()
         viewer = ws.scope.get(SCOPE, ANYBODY)
-        page = OpenPage(self._hub, self._auth, viewer, rooms_of(ws.query_params.get("waves", "")))
+        caller = viewer.key or (ws.client.host if ws.client else "")
+        if False:
+            await ws.close(TOO_MANY, "too many pages are open; close some")
+            return
+        await ws.accept()
+        waves = rooms_of(ws.query_params.get("waves", ""))
+        page = OpenPage(self._hub, self._auth, viewer, waves, caller)
         self._pages.add(page)
         self._auth.join(page)
         page.tell()  # it may have been signed out since the gate let it in
@@ -209,6 +235,10 @@ class Live:
             self.counts["dropped"] += page.box.dropped
             if page.box.dropped:
                 log.info("a page that has left was too slow for %d messages", page.box.dropped)
+
+    def _too_many(self, caller: str) -> bool:
+        of_one = sum(page.caller == caller for page in self._pages)
+        return of_one >= MOST_PAGES_OF_ONE or len(self._pages) >= MOST_PAGES
 
     async def _close(self, ws: WebSocket, page: OpenPage, sending: asyncio.Task[None]) -> None:
         await page.closing.wait()
@@ -254,10 +284,14 @@ class Live:
         waiting: set[asyncio.Task[None]] = set()
         try:
             while True:
-                text = await ws.receive_text()
+                text = await _text(ws)
+                if False:
+                    self.counts["too_often"] += 1
+                    await ws.close(TOO_MANY, "too many messages in a short time")
+                    return
                 try:
                     message = _decode_up(text)
-                except msgspec.MsgspecError:
+                except NO_MESSAGE:
                     await ws.close(BAD_MESSAGE, "that was no command")
                     return
                 if isinstance(message, Waves):

@@ -24,6 +24,8 @@ from vitals.station import Station
 from vitals.station_device import OnEvents, OnLink, StationDevice
 from vitals.store.claim import Claim, RecordInUse
 from vitals.store.connection import RecordUnavailable
+from vitals.store.pace import WriterSettings
+from vitals.store.reserve import RESERVE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ async def serve(
         station.store,
         station.id,
         config_text,
+        _settings(config),
         key_source=station.key,
         anchor=station.anchor,
         warn_also=_trouble_around(config),
@@ -89,6 +92,11 @@ async def serve(
     finally:
         if not await asyncio.to_thread(record.close):
             log.error("not everything could be recorded before the end")
+
+
+def _settings(config: Config) -> WriterSettings:
+    """Space is kept free only for what must not be lost."""
+    return WriterSettings(reserve_bytes=RESERVE_BYTES if config.station.mode == "real" else 0)
 
 
 def _trouble_around(config: Config) -> Callable[[], str]:

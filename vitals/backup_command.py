@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ _STORE = click.option(
 @click.option(
     "--to", type=click.Path(path_type=Path), help="A folder, or a file that is not there yet."
 )
-@click.option("--nightly", is_flag=True, help="As [backup] of the config says; tells the station.")
+@click.option("--nightly", is_flag=True, help="What [backup] and [retention] say.")
 @_CONFIG
 @_STORE
 def backup(to: Path | None, nightly: bool, config: Path | None, store: Path | None) -> None:
@@ -74,17 +75,22 @@ def _say_key(record: Path) -> None:
 def _nightly(path: Path) -> None:
     from vitals import config
     from vitals.errors import ConfigError
-    from vitals.nightly import run_once
+    from vitals.nightly import expire, run_once
 
     loaded: Config = config.load(path)
-    if loaded.backup.to is None:
-        raise ConfigError("backup.to: there is none; name a folder", path=path, key="backup.to")
-    outcome = run_once(loaded.station.store, loaded.backup.to, loaded.backup.keep)
-    _tell_station(loaded, outcome.facts())
-    if not outcome.ok:
-        click.echo(f"vitals: {outcome.said}", err=True)
-        sys.exit(1)
-    click.echo(outcome.said)
+    if not loaded.nightly:
+        words = "backup.to: there is none, and no [retention]; name a folder"
+        raise ConfigError(words, path=path, key="backup.to")
+    record = loaded.station.store
+    if loaded.backup.to is not None:
+        outcome = run_once(record, loaded.backup.to, loaded.backup.keep)
+        _tell_station(loaded, outcome.facts())
+        if not outcome.ok:
+            click.echo(f"vitals: {outcome.said}", err=True)
+            sys.exit(1)
+        click.echo(outcome.said)
+    for done in expire(record, loaded.retention, time.time_ns() // 1000):
+        click.echo(f"{done.uuid}: {done.numerics} values, {done.waves} waveforms forgotten")
 
 
 def _tell_station(loaded: Config, facts: dict[str, object]) -> None:

@@ -17,6 +17,7 @@ from vitals.export import FORMATS
 
 if TYPE_CHECKING:
     from vitals.store.reader import Reader
+    from vitals.store.retention import What
     from vitals.store.rows import SessionRecord, StoredAudit
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -203,6 +204,7 @@ def verify(
                 "sealed": found.sealed,
                 "unsealed": found.unsealed,
                 "anchored": found.anchored,
+                "forgotten": list(found.forgotten),
             }
         )
     elif found.ok:
@@ -210,11 +212,59 @@ def verify(
             f"{path}: nothing was changed: {found.audit_rows} audit rows, {found.sealed} sealed "
             f"samples; {found.unsealed} samples are not sealed yet.\nHead {found.head}"
         )
+        for sentence in found.forgotten:
+            click.echo(f"{sentence[0].upper()}{sentence[1:]}.")
         if anchor is not None:
             click.echo(f"{anchor}: {found.anchored} lines agree with it.")
     if not found.ok:
         click.echo(found.broken, err=True)
         sys.exit(1)
+
+
+@sessions.command()
+@click.argument("session", nargs=-1)
+@click.option("--older-than", "age", default="", metavar="10y", help="All that ended before.")
+@click.option("--waves", "only_waves", is_flag=True, help="Only waveforms; vital signs stay.")
+@click.option("--reason", required=True, help="Why; it stands in the audit trail.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--config", type=click.Path(path_type=Path), help="Use the record it names.")
+@click.option("--store", type=click.Path(path_type=Path), help="The record [default: vitals.db].")
+def forget(
+    session: tuple[str, ...],
+    age: str,
+    only_waves: bool,
+    reason: str,
+    yes: bool,
+    store: Path | None,
+    config: Path | None,
+) -> None:
+    """Delete the vital signs and waveforms of closed sessions; their audit trails stay.
+
+    SESSION: the first letters of an id. The station may run meanwhile.
+    """
+    import time
+
+    from vitals.store.reader import Reader
+    from vitals.store.retention import age_us, older
+    from vitals.store.retention import forget as forget_them
+
+    if bool(session) == bool(age):
+        raise click.UsageError("name sessions, or give --older-than")
+    path = record_path(store, config)
+    what: What = "waves" if only_waves else "all"
+    if age:
+        uuids = older(path, time.time_ns() // 1000 - age_us(age), what)
+    else:
+        uuids = [find_session(Reader(path), each).session.id for each in session]
+    if not uuids:
+        click.echo("There is nothing to forget.")
+        return
+    gone = "waveforms" if only_waves else "vital signs and waveforms"
+    if not yes:
+        click.confirm(f"Delete {gone} of {len(uuids)} sessions for ever?", abort=True)
+    for done in forget_them(path, uuids, what=what, reason=reason):
+        click.echo(f"{done.uuid}: {done.numerics} values, {done.waves} blocks of waveforms deleted")
+    click.echo("Backups keep them until they are deleted, too.")
 
 
 def find_session(reader: Reader, session: str) -> SessionRecord:

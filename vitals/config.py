@@ -132,6 +132,15 @@ class BackupConfig(_Table):
     """So many are kept, the oldest are deleted."""
 
 
+class RetentionConfig(_Table):
+    """When samples of closed sessions are deleted, every night; their audit trails stay."""
+
+    numerics_days: int | None = Field(default=None, ge=1, le=100_000, strict=True)
+    """Everything that was sampled; default: never."""
+    waves_days: int | None = Field(default=None, ge=1, le=100_000, strict=True)
+    """Waveforms, which may go earlier; default: with everything else."""
+
+
 class Config(_Table):
     """The whole file."""
 
@@ -143,12 +152,19 @@ class Config(_Table):
     says whose it is."""
     escalation: list[EscalationStep] = Field(default_factory=lambda: list(ESCALATION))
     backup: BackupConfig = BackupConfig()
+    retention: RetentionConfig = RetentionConfig()
 
     @property
     def placed(self) -> list[tuple[str, DeviceConfig]]:
         """(room, device) of all devices; the room of one that is in none is `SPARE`."""
         in_rooms = [(room.id, device) for room in self.room for device in room.device]
         return [*in_rooms, *((SPARE, device) for device in self.device)]
+
+    @property
+    def nightly(self) -> bool:
+        """Whether there is anything to do every night."""
+        kept = self.retention
+        return any(one is not None for one in (self.backup.to, kept.numerics_days, kept.waves_days))
 
     @property
     def feed_file(self) -> Path:
@@ -380,6 +396,7 @@ _TABLES: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (Config, "room"): RoomConfig,
     (Config, "escalation"): EscalationStep,
     (Config, "backup"): BackupConfig,
+    (Config, "retention"): RetentionConfig,
     (RoomConfig, "device"): DeviceConfig,
     (Config, "device"): DeviceConfig,
 }

@@ -1,9 +1,10 @@
 """A file for every crash: where in our program, in which versions; never what it was about.
 
 The reports are in `<record>.crashes/`, one JSON file each, readable by their owner alone; the
-newest 20 are kept. A report holds the types of the errors, our own frames (file, line, function), versions
-and times: no message, no value, no argument, no name of a person or computer, as any of these may
-hold health data. The supervisor writes the report of a process that could not do so itself.
+newest 20 are kept. A report holds the types of the errors, our own frames (file, line, function),
+versions and times: no message, no value, no argument, no name of a person or computer, as any of
+these may hold health data. The supervisor writes the report of a process that could not do so
+itself.
 """
 
 from __future__ import annotations
@@ -93,8 +94,10 @@ def write(folder: Path, report: Report) -> Path | None:
     stamp = "".join(c for c in report.at if c.isdigit() or c in "TZ")
     path = folder / f"{stamp}-{report.process}-{report.pid}.json"
     try:
-        with _private(folder, path) as file:
+        part = path.with_name(f".{path.name}.part")
+        with _private(folder, part) as file:
             file.write(report.text())
+        part.replace(path)
         _prune(folder)
     except OSError as error:
         why = error.strerror or type(error).__name__
@@ -261,7 +264,7 @@ def _taken(path: Path) -> str:
 
 
 def _prune(folder: Path) -> None:
-    for kind in ("*.json", ".*.frames"):
+    for kind in ("*.json", ".*.frames", ".*.part"):
         for old in sorted(folder.glob(kind), key=_age)[:-KEPT]:
             old.unlink(missing_ok=True)
 

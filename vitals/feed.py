@@ -39,6 +39,9 @@ MAX_UP = 1 << 20
 
 BAD_MESSAGE, BAD_TOKEN, BAD_VERSION = 4400, 4401, 4409
 
+NO_MESSAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises at bytes that are none: JSON, UTF-8, ten thousand brackets."""
+
 OnCommand = Callable[[wire.CommandMsg, Callable[[wire.ResultMsg], None]], None]
 """Takes a command and a function that answers the one who sent it, now or later."""
 OnAudience = Callable[[object, int, int], None]
@@ -173,7 +176,7 @@ class FeedServer:
                 first = wire.decode_up(await ws.recv(decode=False))
         except TimeoutError:
             return await _refuse(ws, BAD_MESSAGE, f"no auth message within {AUTH_S:g} s")
-        except msgspec.MsgspecError:
+        except NO_MESSAGE:
             first = None
         if not isinstance(first, wire.Auth):
             return await _refuse(ws, BAD_MESSAGE, "the first message must be auth")
@@ -217,7 +220,7 @@ class FeedServer:
             while True:
                 try:
                     message = wire.decode_up(await ws.recv(decode=False))
-                except msgspec.MsgspecError:
+                except NO_MESSAGE:
                     message = None
                 match message:
                     case wire.CommandMsg():

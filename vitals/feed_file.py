@@ -96,7 +96,7 @@ def read(path: Path) -> FeedFile:
         raise FeedError(
             f"{path} cannot be read ({reason}); run this as the user who runs the station"
         ) from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FeedError(f"{path} is not a feed file; restart the station to write it") from error
     if contents.v != wire.VERSION:
         raise FeedError(version_sentence(contents.v, wire.VERSION))

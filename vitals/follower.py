@@ -234,10 +234,10 @@ async def _try_send(ws: ClientConnection, data: bytes) -> None:
 
 
 def _decode(raw: bytes) -> wire.Down | None:
-    """The message, None when it is of no type or shape that this version knows."""
+    """The message, None when it is of no type, shape or text that this version knows."""
     try:
         message: wire.Down = wire.decode_down(raw)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeDecodeError):
         return None
     return message
 

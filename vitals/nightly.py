@@ -1,7 +1,7 @@
-"""The backup of every night: when it is due, what came of the last one, when that is too long ago.
+"""What is done every night: the backup, and after a good one the forgetting of what is too old.
 
-The supervisor starts it as a process of its own; what came of it stands in `<record>.backup.json`,
-where the station finds it.
+The supervisor starts it as a process of its own; what came of the backup stands in
+`<record>.backup.json`, where the station finds it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from vitals import lifeline
-from vitals.config import BackupConfig
+from vitals.config import RetentionConfig
 from vitals.errors import StoreError
 from vitals.store.backup import back_up, name_at, prune
+from vitals.store.retention import DAY_US, Forgotten, What, forget, older
 
 LOOK_S = 30.0
 """How often it is asked whether a backup is due."""
@@ -145,22 +146,44 @@ def trouble(record: Path, began_us: int, now_us: int) -> str:
     )
 
 
-async def keep_up(config: BackupConfig, record: Path, argv: Sequence[str]) -> None:
-    """Starts the backup of every night, as a process of its own, until cancelled.
+def expire(record: Path, config: RetentionConfig, now_us: int) -> list[Forgotten]:
+    """Forgets the samples whose time is over; what was deleted.
+
+    Raises:
+        StoreError: the record cannot be written.
+    """
+    done: list[Forgotten] = []
+    ages: tuple[tuple[What, str, int | None], ...] = (
+        ("all", "numerics_days", config.numerics_days),
+        ("waves", "waves_days", config.waves_days),
+    )
+    for what, name, days in ages:
+        if days is not None and record.exists():
+            uuids = older(record, now_us - days * DAY_US, what)
+            reason = f"retention.{name} = {days}"
+            done += forget(
+                record, uuids, what=what, reason=reason, by="retention", role="system",
+                now_us=now_us,
+            )  # fmt: skip
+    return done
+
+
+async def keep_up(at: str, record: Path, argv: Sequence[str]) -> None:
+    """Starts what is to be done every night, as a process of its own, until cancelled.
 
     Args:
-        config: when.
+        at: when, `HH:MM` local time.
         record: the file.
-        argv: the command that makes it and writes down what came of it.
+        argv: the command that does it and writes down what came of it.
     """
     began = datetime.now().astimezone()
     tried: datetime | None = None
-    while config.to is not None:
+    while True:
         await asyncio.sleep(LOOK_S)
         found, now = last(record), datetime.now().astimezone()
-        at = datetime.fromtimestamp(found.at_us / 1e6).astimezone() if found is not None else None
-        latest = max((one for one in (at, tried) if one is not None), default=None)
-        if due(now, config.at, latest, began):
+        ended = datetime.fromtimestamp(found.at_us / 1e6).astimezone() if found else None
+        latest = max((one for one in (ended, tried) if one is not None), default=None)
+        if due(now, at, latest, began):
             tried = now
             await _made(argv)
 
@@ -174,7 +197,7 @@ async def _made(argv: Sequence[str]) -> None:
             start_new_session=True,
         )
     except OSError as error:
-        _log.error("the backup cannot be started: %s", error)
+        _log.error("what is done every night cannot be started: %s", error)
         return
     try:
         code = await process.wait()
@@ -183,6 +206,4 @@ async def _made(argv: Sequence[str]) -> None:
         await process.wait()
         raise
     if code:
-        _log.error("the backup of the record failed (code %d)", code)
-    else:
-        _log.info("the record was backed up")
+        _log.error("what is done every night failed (code %d)", code)

@@ -41,7 +41,7 @@ from vitals.session.due import REPEAT
 from vitals.session.evidence import kept
 from vitals.session.moving import HandOver
 from vitals.store.reader import Reader
-from vitals.store.rows import SessionRecord, StoredAudit
+from vitals.store.rows import FORGOTTEN, SessionRecord, StoredAudit
 
 _AROUND = ("link", "notice", "station_event", "command", "bind", "unbind")
 IMPORTED = "imported"
@@ -212,7 +212,10 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
     record = reader.session(session_id)
     if record is None:
         raise StoreError(f"there is no session {session_id}; `vitals sessions list` shows them")
-    rows = tuple(row for row in reader.audit(session_id) if not _about_record(row))
+    trail = reader.audit(session_id)
+    if any(row.kind == FORGOTTEN and row.body.get("what") == "all" for row in trail):
+        raise StoreError(f"session {session_id} was forgotten and cannot be replayed")
+    rows = tuple(row for row in trail if not _about_record(row))
     opened = next((row for row in rows if row.body.get("cause") == "opened"), None)
     if opened is None or opened.seq is None or "room" not in opened.body:
         raise StoreError(

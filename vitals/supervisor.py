@@ -70,14 +70,12 @@ class Supervisor:
         self._alarmed = False
         self._manager = manager or Manager()
         self._crashes = crash_report.folder_of(config.station.store)
-        self._sound_s = sound_s
-        self._loudspeaker: Loudspeaker | None = None
+        self._loudspeaker = self._make_loudspeaker(sound_s)
 
     async def run(self) -> None:
         """Runs until cancelled, then stops both children."""
         pulse = _Pulse(self.station.alive)
         follower = Follower(self._config.feed_file, pulse)
-        self._loudspeaker = self._make_loudspeaker()
         self._manager.status("starting")
         try:
             async with asyncio.TaskGroup() as group:
@@ -97,7 +95,8 @@ class Supervisor:
     async def _back_up(self) -> None:
         path = str(self._config_path)
         argv = vitals_argv("backup", "--nightly", "--config", path)
-        await nightly.keep_up(self._config.backup, self._config.station.store, argv)
+        if self._config.nightly:
+            await nightly.keep_up(self._config.backup.at, self._config.station.store, argv)
 
     async def _keep(self, child: Child) -> None:
         """Starts a child again and again."""
@@ -122,7 +121,10 @@ class Supervisor:
         def write() -> None:
             crash_report.of_dead(self._crashes, name, pid, code, lived_s, hung=hung)
 
-        threading.Thread(target=write, name="crash report").start()
+        try:
+            threading.Thread(target=write, name="crash report", daemon=True).start()
+        except RuntimeError:  # out of threads
+            log.error("no report of how %s ended: this computer cannot start a thread", name)
 
     async def _watch(self) -> None:
         """Kills what is silent for too long; sounds for a silent station before that."""
@@ -147,34 +149,32 @@ class Supervisor:
             self._alarm(silent_s)
         elif silent_s < STATION_ALARM_S and self.station.healthy:
             self._alarmed = False
-        self._tell(now, silent_s)
+        self._tell(now)
         for child in (self.station, self.web):
             if child.process is not None and child.hung_s(now) > child.kill_s:
                 await child.kill(now)
 
-    def _tell(self, now: float, silent_s: float) -> None:
+    def _tell(self, now: float) -> None:
         """To systemd; a start that takes for ever is no reason to be replaced ourselves."""
-        web_s = self.web.silent_s(now)
-        if self._ready or (
-            self.station.first_started and now - self.station.first_started > GRACE_S
-        ):
+        began = self.station.first_started
+        if self._ready or (began and now - began > GRACE_S):
             self._manager.ready()
         if self._alarmed:
             self._manager.status("the station is silent: watch the monitors")
-        elif web_s > WEB_KILL_S:
+        elif self.web.silent_s(now) > WEB_KILL_S:
             self._manager.status("the pages do not answer; the station goes on")
         elif self._ready:
             self._manager.status(f"pages at {self.url}")
 
-    def _make_loudspeaker(self) -> Loudspeaker:
+    def _make_loudspeaker(self, every_s: float) -> Loudspeaker:
         station = self._config.station
         facts = {"KV_STATION": station.id, "KV_MODE": station.mode, "KV_TEST": "0"}
 
         def said(key: str, number: int, reason: str) -> None:
             if reason:
-                log.critical("no sound, station.alarm_command: %s", reason)
+                log.critical("the silent station was not sounded: %s", reason)
 
-        return Loudspeaker(station.alarm_command, facts, said, every_s=self._sound_s)
+        return Loudspeaker(station.alarm_command, facts, said, every_s=every_s)
 
     def _alarm(self, silent_s: float) -> None:
         """Sounds, and again until the station is heard."""
@@ -184,8 +184,7 @@ class Supervisor:
         if not self._alarmed:
             self._alarmed = True
             log.critical("%s", sentence)
-        if self._loudspeaker is not None:
-            self._loudspeaker.sound_while("station", sentence, lambda: self._alarmed)
+        self._loudspeaker.sound_while("station", sentence, lambda: self._alarmed)
 
     async def _ask_web(self) -> None:
         url = web_address.local(self._config.web) + "healthz"

@@ -120,5 +120,5 @@ async def read(request: Request, asked: type[T]) -> T:
         raise AskedError("the request was broken off") from error
     try:
         return msgspec.json.decode(bytes(body), type=asked)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise AskedError(f"the request cannot be read: {error}") from error

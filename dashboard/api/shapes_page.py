@@ -88,6 +88,7 @@ class Rise(Shape):
 
     at_us: int
     priority: str
+    text: str
 
 
 class MarkedNext(Shape):

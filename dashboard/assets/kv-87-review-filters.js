@@ -43,7 +43,7 @@
     const room = choice("room", "Room", "All rooms");
     const route = choice("route", "Route", "All routes");
     const mode = choice("mode", "Mode", "All modes");
-    const state = choice("state", "State", "Open and closed");
+    const state = choice("state", "State", "All states");
     const unfinished = kv.el("input", { type: "checkbox", name: "unfinished" });
     const sort = choice("sort", "Sorted by", "Newest first");
     sort.node.classList.add("list-sort");

@@ -21,7 +21,8 @@
   }
 
   function alarm(ring, session) {
-    const rises = ring.rises.map((rise) => "rose to " + rise.priority + " at " + review.second(rise.at_us, session));
+    const words = (rise) => (rise.text && rise.text !== ring.text ? ": " + rise.text : "");
+    const rises = ring.rises.map((rise) => "rose to " + rise.priority + " at " + review.second(rise.at_us, session) + words(rise));
     const more = [...rises];
     if (ring.again) more.push("met again " + ring.again + " ×");
     if (ring.sounded_us === null) more.push("never heard");

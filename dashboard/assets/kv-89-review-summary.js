@@ -8,6 +8,8 @@
 
   // never rounded up to a whole that it is not
   const percent = (share) => (share === null ? "--" : (Math.floor(share * 1000) / 10).toFixed(1) + " %");
+  // never rounded down to a none that it is not
+  const doubtful = (share) => (share === null ? "--" : (Math.ceil(share * 1000 - 1e-6) / 10).toFixed(1) + " %");
   const whole = (value) => (value === null || value === undefined ? "--" : value.toFixed(0));
 
   function answer({ label, text, at_us: atUs }, context) {
@@ -19,7 +21,7 @@
   function coverage(one, context) {
     const { longest } = one;
     const gap = longest ? kv.el("span", {}, longest.text + ", ", review.jump(longest.from_us, context)) : "none";
-    return [one.label, percent(one.share), gap, String(one.gaps), percent(one.questionable), percent(one.invalid)];
+    return [one.label, percent(one.share), gap, String(one.gaps), doubtful(one.questionable), doubtful(one.invalid)];
   }
 
   function plan({ nibp, down }) {

@@ -11,12 +11,13 @@ from vitals.export.session_data import SessionData, doses
 from vitals.export.summary import (
     Reading,
     alarm_words,
+    highest_dia_words,
     minute_words,
     pressure_words,
     spo2_words,
     summarise,
 )
-from vitals.model import Dose
+from vitals.model import Dose, Quality
 
 
 def answers(data: SessionData) -> list[dict[str, Any]]:
@@ -34,11 +35,17 @@ def answers(data: SessionData) -> list[dict[str, Any]]:
         ("40-minute BP", found.forty),
         ("Last BP", found.last),
     ):
-        said.append((label, _reading(reading), reading.pressure.at_us if reading else None))
+        words = _reading(reading)
+        if reading is not None and reading is found.peak:
+            words = "; ".join(filter(None, (words, highest_dia_words(data, found))))
+        said.append((label, words, reading.pressure.at_us if reading else None))
     lowest = found.spo2
     said.append(("Lowest SpO₂", spo2_words(lowest), lowest.at_us if lowest else None))
     said.append(("Alarms", alarm_words(found), None))
-    said.append(("Still owed", "; ".join(found.owed) or "nothing", None))
+    nothing = (
+        "nothing" if data.session.ended_us is not None else "not known yet: the session is open"
+    )
+    said.append(("Still owed", "; ".join(found.owed) or nothing, None))
     said.append(("Overrides", "; ".join(found.overrides) or "none", None))
     said.append(("Off the monitor", _off(data), None))
     return [{"label": label, "text": text, "at_us": at_us} for label, text, at_us in said]
@@ -49,7 +56,8 @@ def _reading(reading: Reading | None) -> str:
         return "not obtained"
     one = reading.pressure
     hand = "entered by hand" if one.manual else ""
-    more = [words for words in (minute_words(reading.minute), hand) if words]
+    doubt = "" if one.quality is Quality.GOOD else one.quality.value
+    more = [words for words in (minute_words(reading.minute), hand, doubt) if words]
     return f"{pressure_words(reading)} mmHg" + (f" ({', '.join(more)})" if more else "")
 
 

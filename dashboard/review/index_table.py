@@ -107,7 +107,8 @@ class Table:
         ((total,),) = select(self.connection, f"SELECT count(*) {sql}", (*values, *more))
         found = select(
             self.connection,
-            f"SELECT {', '.join(COLUMNS)} {sql} ORDER BY {question.order} LIMIT ? OFFSET ?",
+            f"{GET} JOIN (SELECT uuid {sql} ORDER BY {question.order} LIMIT ? OFFSET ?)"
+            f" USING (uuid) ORDER BY {question.order}",
             (*values, *more, question.limit, question.offset),
         )
         ((pending,),) = select(
@@ -119,23 +120,21 @@ class Table:
             "sessions": [_told(dict(zip(COLUMNS, row, strict=True))) for row in found],
             "total": total,
             "pending": pending,
-            "facets": {f"{name}s": self._facet(name, seen, values) for name in _FACETS},
+            "facets": self._facets(seen, values),
         }
 
-    def _facet(self, column: str, seen: str, values: Sequence[str]) -> list[str]:
-        return [
-            value
-            for (value,) in select(
-                self.connection,
-                f"SELECT {column} FROM session WHERE {seen} AND {column} <> ''"  # noqa: S608
-                f" GROUP BY {column} ORDER BY {_FACETS[column]}",
-                values,
+    def _facets(self, seen: str, values: Sequence[str]) -> dict[str, list[str]]:
+        """What the list can be narrowed to by choosing."""
+        sql = f"SELECT DISTINCT room_key, room, route, mode FROM session WHERE {seen}"  # noqa: S608
+        found = sorted(select(self.connection, sql, values))
+        return {
+            name: [*dict.fromkeys(value for value in column if value)]
+            for name, column in (
+                ("rooms", [room for _, room, _, _ in found]),
+                ("routes", sorted(route for *_, route, _ in found)),
+                ("modes", sorted(mode for *_, mode in found)),
             )
-        ]
-
-
-_FACETS = {"room": "min(room_key)", "route": "route", "mode": "mode"}
-"""What the list can be narrowed to by choosing -> the order of the choices."""
+        }
 
 
 def _seen(rooms: Rooms) -> tuple[str, list[str]]:

@@ -35,7 +35,10 @@ def _row(ring: Ring) -> dict[str, Any]:
         "waited": "" if not ring.waited_us else lasting(ring.waited_us),
         "shown_us": ring.shown_us,
         "sounded_us": ring.sounded_us,
-        "rises": [{"at_us": at_us, "priority": priority} for at_us, priority in ring.rises],
+        "rises": [
+            {"at_us": at_us, "priority": priority, "text": text}
+            for at_us, priority, text in ring.rises
+        ],
         "again": ring.again,
         "acked_us": ring.acked_us,
         "acked_by": ring.acked_by,

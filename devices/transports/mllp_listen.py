@@ -3,14 +3,17 @@
     mllp-listen://127.0.0.1:2575                    everything that comes
     mllp-listen://127.0.0.1:2575?bed=ICU^1^2        of one bed: PV1-3, as many components as given
     mllp-listen://127.0.0.1:2575?pid=12345          of one patient: an id in PID-3
+    mllp-listen://10.0.4.2:2575?from=10.0.4.9       of one gateway; or several, or networks:
+                                                    from=10.0.4.9,10.0.5.0/24
 
-With both, both must fit; `+` means a space, and `%2B` a plus. There is one listener for each
+With several, all must fit; `+` means a space, and `%2B` a plus. There is one listener for each
 address in the process. It hands each message to every device whose filter fits, and the first
 answer of one of them to the gateway that sent it. What fits none is answered AE (or CE) and
 logged, without data of the patient.
 
 **The port has no authentication and no encryption**: who reaches it can send values for any bed.
-Keep it on loopback, or in a network of monitors only; it listens where the url says, nowhere else.
+Keep it on loopback, or in a network of monitors only, and name the gateways with `from`: whoever
+else calls is hung up on. It listens where the url says, nowhere else.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import parse_qsl, urlsplit
 
 from devices.driver import BleSettings, SerialSettings
@@ -37,8 +41,10 @@ MAX_GATEWAYS = 64
 MAX_UNREAD = 65_536
 """Answers that a gateway has not taken, in bytes, before it is hung up on."""
 MAX_UNANSWERED = 256
-FILTERS = ("pid", "bed")
+FILTERS = ("pid", "bed", "from")
 NOT_OURS = "no device of this station takes this bed or patient"
+
+Network = IPv4Network | IPv6Network
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +56,16 @@ class Filter:
     Attributes:
         pid: an id in PID-3.
         bed: leading components of PV1-3.
+        callers: networks of the gateways.
     """
 
     pid: str = ""
     bed: tuple[str, ...] = ()
+    callers: tuple[Network, ...] = ()
+
+    def hears(self, address: str) -> bool:
+        """Whether a gateway at this address may send to the device."""
+        return not self.callers or any(ip_address(address) in one for one in self.callers)
 
     def fits(self, message: Message | None) -> bool:
         """Whether a message is for the device; None is one that cannot be read."""
@@ -123,14 +135,24 @@ def address(url: str) -> tuple[str, int, Filter]:
     asked: dict[str, str] = {}
     for key, value in parse_qsl(parts.query, keep_blank_values=True):
         if key not in FILTERS:
-            known = f"{did_you_mean(key, FILTERS)}; known are {' and '.join(FILTERS)}"
+            known = f"{did_you_mean(key, FILTERS)}; known are {', '.join(FILTERS)}"
             raise TransportError(f"{url}: there is no filter {key!r}{known}")
         if key in asked or not value.strip("^ "):
             raise TransportError(f"{url}: give {key} one value, or leave it out")
         asked[key] = value.strip()
     bed = tuple(part.strip() for part in asked.get("bed", "").split("^"))
-    chosen = Filter(asked.get("pid", ""), bed if "bed" in asked else ())
+    callers = _networks(url, asked["from"]) if "from" in asked else ()
+    chosen = Filter(asked.get("pid", ""), bed if "bed" in asked else (), callers)
     return "127.0.0.1" if host == "localhost" else host, number, chosen
+
+
+def _networks(url: str, text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(each.strip()) for each in text.split(","))
+    except ValueError as error:
+        raise TransportError(
+            f"{url}: from names addresses and networks, as 10.0.4.9,10.0.5.0/24; {error}"
+        ) from error
 
 
 class MllpLink:
@@ -264,6 +286,11 @@ class _Port:
             log.warning("%s: a call is refused: %d are there", self._name, len(self._gateways))
             gateway.transport.abort()
             return
+        address = _caller(gateway)
+        if not any(link.wanted.hears(address) for link in self._links):
+            self._refuse(f"a call from {address}, which no device's `from` names")
+            gateway.transport.abort()
+            return
         self._gateways[gateway] = asyncio.current_task()
         _keep_alive(gateway)
         frames = Frames()
@@ -284,7 +311,8 @@ class _Port:
             return
         message = parse(piece)
         question = _Question(gateway, message.field("MSH", 10)[:MAX_ECHO] if message else "")
-        takers = [link for link in self._links if link.wanted.fits(message)]
+        heard = [link for link in self._links if link.wanted.hears(_caller(gateway))]
+        takers = [link for link in heard if link.wanted.fits(message)]
         for link in takers:
             link.deliver(piece, question)
         if takers or not self._links:
@@ -301,6 +329,12 @@ class _Port:
 
 _PORTS: dict[_Key, _Port] = {}
 """The open ports of each loop, and of this process."""
+
+
+def _caller(gateway: asyncio.StreamWriter) -> str:
+    """Its address; one that has gone already is nobody's."""
+    peer = gateway.get_extra_info("peername")
+    return str(peer[0]).partition("%")[0].removeprefix("::ffff:") if peer else "::"
 
 
 def send(gateway: asyncio.StreamWriter, data: bytes) -> None:

@@ -80,7 +80,7 @@ class Answer:
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
         self.headers = response.headers
-        self.text = response.read().decode()
+        self.text = response.read().decode(errors="replace")  # a file is no text
 
     @property
     def json(self) -> Any:

@@ -183,3 +183,36 @@ def test_the_vitals_of_the_room_page_are_readable_from_afar(
             assert number.evaluate(SIZE_OF) >= 96
             fits = "e => e.parentElement.scrollWidth - e.parentElement.clientWidth"
             assert number.evaluate(fits) <= 0
+
+
+IN_THE_BAR = """
+() => {
+  const all = '#kv-header .nav-link, .bar-alarms .count, .emergency-button, .bar > .chip,' +
+    ' .bar-who, .bar-clock';
+  const parts = [...document.querySelectorAll(all)].filter(e => e.getClientRects().length);
+  const bad = [];
+  parts.forEach((a, i) => parts.slice(i + 1).forEach(b => {
+    const [p, q] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
+    const w = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+    const h = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+    if (w > 1 && h > 1) bad.push([a.className, b.className, w]);
+  }));
+  return bad;
+}
+"""
+
+
+def test_counts_of_alarms_never_lie_on_the_navigation(clinic: Any, open_page: OpenPage) -> None:
+    station, web = clinic
+    station.publish(
+        alarm("room-1", onset_us=station.now_us),
+        alarm("room-2", priority="medium", text="oximeter: link lost"),
+        alarm("room-3", priority="low", text="BP overdue", side="technical", limit=None),
+    )
+    page = open_page(web.address + "/review", LAPTOP)
+    expect(page.locator(".bar-alarms .count:visible")).to_have_count(3)
+    page.mouse.click(5, 700)  # the longest of the chips: SOUND NOT ARMED
+    expect(page.locator(".chip-sound")).to_have_text("SOUND NOT ARMED")
+    for width in (920, 1024, 1180, 1280, 1366, 1500):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(IN_THE_BAR) == [], width

@@ -84,6 +84,7 @@ def test_the_answers_come_first_each_with_the_moment_that_it_speaks_of(store: Pa
     assert answers["Dose"]["at_us"] == at(120)
     assert answers["BP before the dose"]["text"] == "128/80 mmHg (-2 min)"
     assert answers["Peak BP"]["at_us"] == at(479.5)
+    assert answers["Peak BP"]["text"].endswith("; highest DIA 84, +6 min")
     assert answers["40-minute BP"] == {
         "label": "40-minute BP",
         "text": "not obtained",
@@ -151,7 +152,8 @@ def test_a_session_that_still_runs_is_told_until_now(tmp_path: Path) -> None:
     assert found["session"]["state"] == "open"
     assert found["session"]["ended_us"] is None
     assert found["session"]["recorded_to_us"] >= at(598)
-    assert found["answers"]
+    owed = {each["label"]: each["text"] for each in found["answers"]}["Still owed"]
+    assert owed == "not known yet: the session is open"
 
 
 def test_a_session_that_was_closed_after_a_restart_is_recovered(store: Path) -> None:

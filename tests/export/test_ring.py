@@ -108,12 +108,12 @@ def test_it_says_when_it_was_heard_and_that_it_never_was(data: SessionData) -> N
 
 def test_a_rise_in_level_and_meeting_it_again_stay_one_line(data: SessionData) -> None:
     first = alarm(150, "active", priority="medium", level=1)
-    higher = alarm(170, "active")
+    higher = alarm(170, "active", text="SpO2 84 < 88")
     latched = alarm(190, "latched")
     again = alarm(200, "active", cause="condition met again")
     ring = one(data, first, higher, latched, again, alarm(230, "idle"))
     assert ring.priority == "high"
-    assert ring.rises == ((at(170), "high"),)
+    assert ring.rises == ((at(170), "high", "SpO2 84 < 88"),)
     assert ring.again == 1
     assert (ring.shown_us, ring.over_us) == (at(150), at(230))
 
@@ -223,7 +223,7 @@ def test_there_is_one_line_for_each_episode_that_signals(
         assert line.crossed_us is not None
         assert line.crossed_us <= line.shown_us
         assert line.over_us is None or line.over_us >= line.shown_us
-        assert all(line.shown_us < at_us for at_us, _ in line.rises)
+        assert all(line.shown_us < at_us for at_us, *_ in line.rises)
 
 
 @pytest.mark.parametrize("body", [{}, {"after": None}, {"after": {"condition": "active"}}])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.export.records import at
-from vitals.export import summary
+from vitals.export import pdf_rows, summary
 from vitals.export.folding import episodes
 from vitals.export.session_data import AlarmEpisode, Entry, Pressure, SessionData, channel_of
 from vitals.export.session_data import NumericTrack as Track
@@ -40,6 +40,7 @@ def test_the_four_pressures_are_what_they_are_called(data: SessionData) -> None:
     assert found.peak.minute == 44  # the first of two that are equally high
     assert found.forty is not None
     assert summary.minute_words(found.forty.minute) == "+38 min"  # its own minute, not 40
+    assert [summary.minute_words(m) for m in (40.5, -0.2, -1.5)] == ["+41 min", "+0 min", "-1 min"]
     assert found.last is not None
     assert found.last.pressure.sys == 130
 
@@ -124,6 +125,28 @@ def test_an_alarm_that_was_only_shown_needs_nobody(data: SessionData) -> None:
     (found,) = episodes(entries)
     assert found.heard_us is None
     assert summarise(replace(data, alarms=(found,))).unseen == 0
+
+
+def test_an_alarm_has_ended_with_its_condition_however_long_it_waited_to_be_seen() -> None:
+    met, over = alarm_entry(100, "condition met"), alarm_entry(400, "ended", condition="latched")
+    seen = alarm_entry(450, "acknowledged", condition="latched", acked_by="nurse 1")
+    gone = alarm_entry(900, "acknowledged", condition="idle")
+    for entries in ((met, over), (met, over, seen), (met, over, seen, gone)):
+        (found,) = episodes(entries)
+        assert (found.from_us, found.to_us) == (at(100), at(400))
+    again = alarm_entry(500, "condition met again")
+    assert [one.to_us for one in episodes((met, over, again))] == [None]
+    assert [one.to_us for one in episodes((met, over, again, gone))] == [at(900)]
+
+
+def test_an_alarm_that_rose_says_when_in_the_report(data: SessionData) -> None:
+    entries = (
+        alarm_entry(100, "condition met"),
+        alarm_entry(400, "rose", priority="high", text="DIA 115"),
+        alarm_entry(900, "condition ended", condition="idle"),
+    )
+    rows, _ = pdf_rows.alarms(replace(data, alarms=episodes(entries)))
+    assert rows == [("09:01", "high", "DIA 115 (09:06)", "13 min 20 s", "never")]
 
 
 def test_an_alarm_whose_audio_was_paused_has_called(data: SessionData) -> None:

@@ -11,6 +11,7 @@ station is live 5 s after it was killed.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -30,6 +31,8 @@ from tests.loop import run, until
 STALLS, STALLS_SHORT = 3, 1
 SOUND_S, KILL_S, LIVE_S = 3.0, 5.0, 5.0
 SHORT_S, LONG_S = 4.0, 60.0
+HEARD_S = 3.0
+"""A station that has just been started has 60 s of grace until the supervisor has heard it."""
 ROOM = "good"
 NUMBER = "KV_FAULT_STALL_S"
 CUSTOM = f"""
@@ -87,6 +90,7 @@ class Stalls:
 async def stall(page: Page, clinic: Clinic, stalling: Stalling, seconds: float) -> float:
     """Lets the loop hang; when that began."""
     stalling.seconds.write_text(str(seconds))
+    await asyncio.sleep(HEARD_S)
     before = len(page.heard.messages)
     await until(lambda: page.heard.beats(since=before), 30)  # at once after a beat: the worst case
     began = time.monotonic()

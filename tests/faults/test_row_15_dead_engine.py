@@ -28,7 +28,7 @@ from tests.e2e.conftest import CHROMIUM_FLAGS, chromium
 from tests.e2e.wards import Clinic, Ward
 from tests.faults.beds import START_S, clinic_of
 from tests.faults.reached import Fault, Number, Result, all_of, line_with
-from tests.faults.test_row_14_stall import SOUND
+from tests.faults.test_row_14_stall import HEARD_S, SOUND
 
 STOPS, STOPS_SHORT = 5, 1
 SOUND_S, LIVE_S = 5.0, 5.0
@@ -69,6 +69,11 @@ class Watched:
             self.page.wait_for_timeout(20)
         return time.monotonic()
 
+    def settled(self) -> None:
+        """Waits until the page is live, and the supervisor has heard the station, too."""
+        self.until(self.fresh, "a number")
+        self.page.wait_for_timeout(1000 * HEARD_S)
+
     def silent(self) -> bool:
         """Whether the page sounds by itself."""
         return bool(self.page.evaluate(SILENT))
@@ -80,7 +85,7 @@ class Watched:
 
 def stopped(watched: Watched, found: Dead) -> None:
     """The station lives and does nothing."""
-    watched.until(watched.fresh, "a number")
+    watched.settled()
     pid, before = watched.clinic.child("station"), len(watched.sounds())
     began = time.monotonic()
     os.kill(pid, signal.SIGSTOP)
@@ -96,7 +101,7 @@ def stopped(watched: Watched, found: Dead) -> None:
 
 def for_good(watched: Watched, found: Dead) -> None:
     """The station cannot be started again."""
-    watched.until(watched.fresh, "a number")
+    watched.settled()
     before, config = len(watched.sounds()), watched.clinic.config
     away = config.rename(config.with_suffix(".away"))
     began = time.monotonic()

@@ -113,9 +113,10 @@ def measure(folder: Path, full: bool) -> Result:
     writer.put_audit(audit(last + 1, body={"text": "the last note"}), session=session())
     assert writer.close()
     older, head = shutil.copy(pattern, folder / "older.db"), verify(pattern)
-    rows = dice_of(16).sample(range(1, head.audit_rows + 1), min(head.audit_rows, ROWS_SHORT))
+    # without the last one: who deletes that has cut the tail, for which there is the head
+    rows = dice_of(16).sample(range(1, head.audit_rows), ROWS_SHORT)
     if full:
-        rows = list(range(1, min(head.audit_rows, ROWS) + 1))
+        rows = list(range(1, min(head.audit_rows, ROWS + 1)))
     attacks = [one for n in rows for one in of_row(n)]
     attacks += [(kind, each) for kind, statements in OTHERS.items() for each in statements]
     outcomes: list[str] = []

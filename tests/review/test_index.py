@@ -414,3 +414,12 @@ def test_the_clinics_day_is_the_one_that_is_shown(
     on = ask(found, replace(ALL, from_day="2027-01-16", to_day="2027-01-16", words="late"))
     assert [each["subject_ref"] for each in on["sessions"]] == ["KV-LATE"]
     assert ask(found, replace(ALL, to_day="2027-01-15", words="late"))["total"] == 0
+
+
+def test_a_damaged_index_of_the_trail_costs_no_row_of_it(
+    store: Path, opened: Callable[..., Index]
+) -> None:
+    whole = ask(opened(store))
+    store.with_name("ward.db.index").unlink()
+    _destroy(store, _pages(store, "audit_by_session"))
+    assert ask(opened(store)) == whole

@@ -9,6 +9,8 @@ private by itself.
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import socket
 import subprocess
@@ -16,11 +18,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.dashboard import people
 from tests.dashboard.live_clinic import LiveClinic
 from tests.dashboard.ward import wait_until
+from vitals.process import LEVEL
 
 STAFF: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("ann", "nurse", (), "Ann K."),
@@ -32,6 +36,9 @@ STAFF: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
 )
 """User, role, rooms (none = all), name; all with `people.PASSWORD` and `people.PIN`."""
 START_S = 90.0
+WEB_LOG, STATION_LOG = "web.log", "station.log"
+NOISY = ("websockets", "asyncio", "hypothesis", "concurrent")
+"""Loggers of others, as quiet as `vitals.process.log_to_stderr` makes them."""
 FAULTS = ("Traceback", "ERROR", "Exception in ASGI", "never awaited", "ResourceWarning")
 """What no request may leave in the log of the web."""
 
@@ -72,6 +79,26 @@ def umask(mask: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def station_log(path: Path) -> Iterator[None]:
+    """All that this process logs, from DEBUG on, as the station's own log would have it."""
+    root, handler = logging.getLogger(), logging.FileHandler(path)
+    before = root.level
+    levels = {name: logging.getLogger(name).level for name in NOISY}
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        handler.close()
+
+
+@contextlib.contextmanager
 def running_web(clinic: LiveClinic, log_file: Path) -> Iterator[RunningWeb]:
     """The pages of a station, as a process that ends whatever happens."""
     store, feed = clinic.config.station.store, clinic.config.feed_file
@@ -87,6 +114,7 @@ def running_web(clinic: LiveClinic, log_file: Path) -> Iterator[RunningWeb]:
             text=True,
             cwd=clinic.folder,
             umask=0,
+            env={**os.environ, LEVEL: "DEBUG"},
         )
     try:
         wait_until_up(process, said)
@@ -114,15 +142,19 @@ def wait_until_up(process: subprocess.Popen[str], said: Path) -> None:
 @contextlib.contextmanager
 def house(folder: Path) -> Iterator[tuple[LiveClinic, RunningWeb]]:
     """(station, web): two rooms with a session each, dosed; everybody of `STAFF`."""
-    with umask(0):
-        clinic = LiveClinic(folder).start()
+    with umask(0), station_log(folder / STATION_LOG):
+        yield from _house(folder)
+
+
+def _house(folder: Path) -> Iterator[tuple[LiveClinic, RunningWeb]]:
+    clinic = LiveClinic(folder).start()
     try:
         for user, role, rooms, name in STAFF:
             people.add(clinic.config.station.store, user, role, rooms, name)
         for room in ("room-1", "room-2"):
             clinic.arrive(room=room)
             clinic.done("dose", room, drug="Ketamine", mg=35.0)
-        with running_web(clinic, folder / "web.log") as web:
+        with running_web(clinic, folder / WEB_LOG) as web:
             browser = people.Browser(web)
             wait_until(lambda: browser.get("/healthz").json["link"] == "live", "the feed")
             browser.close()
@@ -156,3 +188,16 @@ def statuses(answer: bytes) -> list[int]:
     """Statuses of all answers in what a server has sent."""
     lines = [line for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.")]
     return [int(line.split(b" ", 2)[1]) for line in lines]
+
+
+def post_json(browser: people.Browser, path: str, body: Any) -> people.Answer:
+    """What a page's own script would send."""
+    headers = {
+        "Origin": browser.origin,
+        "X-CSRFToken": browser.csrf,
+        "Content-Type": "application/json",
+        "Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()),
+    }
+    browser._line.close()
+    browser._line.request("POST", path, json.dumps(body), headers)
+    return people.Answer(browser._line.getresponse())

@@ -128,7 +128,7 @@ def test_a_place_that_hangs_is_told_and_holds_nothing_up(
     gate, now = threading.Event(), [0.0]
     monkeypatch.setattr(anchor, "CLOSE_S", 0.05)
     monkeypatch.setattr(os, "fsync", lambda handle: gate.wait(60) and None)
-    one = Anchor(file, lambda: (1, HEAD), lambda: T0, monotonic=lambda: now[0])
+    one = Anchor(file, lambda: (1, HEAD), lambda: T0, after_s=0, monotonic=lambda: now[0])
     one.start()
     until(file.exists)
     assert one.trouble() == ""
@@ -158,7 +158,7 @@ def test_a_station_anchors_its_record_to_the_last_row(path: Path, file: Path) ->
     record.clock(1.0)
     record.start(lambda state: None)
     opened = session()
-    record.session(next(record.seq), SessionChange(T0, "opened", opened, {}, "Ann"), "")
+    record.session(next(record.seq), SessionChange(T0, opened, "opened", "Ann"), "")
     assert record.close()
     assert (read(file)[0][-1].n, read(file)[0][-1].head) == Reader(path).end()
     assert verify(path, anchor=file).ok

@@ -311,6 +311,18 @@ def test_a_record_is_put_under_another_key(path: Path, source: str, tmp_path: Pa
     assert not list(tmp_path.glob("*.corrupt.*"))
 
 
+def test_the_old_key_never_makes_a_rekeyed_record_look_damaged(
+    path: Path, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a loss of power right behind the exchange of the files."""
+    _recorded(path, source)
+    monkeypatch.setattr("vitals.store.key_mark.leave", lambda record, key: None)
+    rekey(path, f"file:{_key_file(tmp_path, OTHER, 'other.key')}")
+    with pytest.raises(StoreError, match="this key does not open the record"):
+        open_for_writing(path, key=KEY)
+    assert not list(tmp_path.glob("*.corrupt.*"))
+
+
 def test_a_record_that_a_station_writes_is_not_put_under_a_key(path: Path, source: str) -> None:
     writer = Writer(path, now_us=lambda: T0)
     writer.start()

@@ -108,6 +108,8 @@ def test_verify_says_that_nothing_was_changed(
         "audit_rows": 19,
         "sealed": 163,
         "unsealed": 0,
+        "anchored": 0,
+        "forgotten": [],
     }
 
 

@@ -74,20 +74,25 @@ def episodes(entries: Iterable[Entry]) -> tuple[AlarmEpisode, ...]:
             continue
         rule = str(entry.body.get("rule"))
         here = running.pop(rule, None)
-        if after.get("condition") not in ("active", "latched"):
+        condition = after.get("condition")
+        if condition not in ("active", "latched"):
             if here is not None:
-                ended.append(replace(here, to_us=entry.at_us))
+                ended.append(here if here.to_us is not None else replace(here, to_us=entry.at_us))
             continue
         priority, text = str(after.get("priority")), str(after.get("text"))
         if here is None:
             here = AlarmEpisode(rule, priority, text, entry.at_us)
         elif _rank(priority) > _rank(here.priority):
-            here = replace(here, priority=priority, text=text)
+            here = replace(here, priority=priority, text=text, risen_us=entry.at_us)
         if here.heard_us is None and here.acked_us is None and _heard(after):
             here = replace(here, heard_us=entry.at_us)
         if after.get("acked_by") and here.acked_us is None:
             by = str(after["acked_by"])
             here = replace(here, acked_us=int(after.get("acked_us") or entry.at_us), acked_by=by)
+        if condition == "active":  # perhaps met again: it has not ended
+            here = replace(here, to_us=None)
+        elif here.to_us is None:  # latched: shown on, and its condition is over
+            here = replace(here, to_us=entry.at_us)
         running[rule] = here
     return tuple(sorted([*ended, *running.values()], key=lambda one: (one.from_us, one.rule)))
 

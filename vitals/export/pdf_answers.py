@@ -23,6 +23,7 @@ from vitals.export.summary import (
     LOW_SPO2,
     Reading,
     Summary,
+    highest_dia_words,
     minute_of,
     minute_words,
     pressure_words,
@@ -110,7 +111,7 @@ def tiles(data: SessionData, found: Summary) -> list[Tile]:
     """Four blood pressures; SpO2, alarms, coverage, the end."""
     return [
         _baseline(data, found),
-        _pressure(data, _PEAK, found.peak, _highest_dia(data, found)),
+        _pressure(data, _PEAK, found.peak, highest_dia_words(data, found)),
         _forty(data, found),
         _pressure(data, "Last BP", found.last),
         _spo2(data, found),
@@ -159,20 +160,6 @@ def _rise(data: SessionData, reading: Reading) -> str:
         return ""
     sys, dia = round(one.sys) - round(frozen[0]), round(one.dia) - round(frozen[1])
     return f"{sys:+d}/{dia:+d} from baseline"
-
-
-def _highest_dia(data: SessionData, found: Summary) -> str:
-    """The highest diastolic pressure, where it was not that of the highest systolic one."""
-    dose_us = data.session.dose_us
-    later = [
-        one
-        for one in data.pressures
-        if dose_us is not None and one.at_us >= dose_us and one.dia is not None and not one.failure
-    ]
-    highest = max(later, key=lambda one: (one.dia or 0.0, -one.at_us), default=None)
-    if highest is None or found.peak is None or highest.dia == found.peak.pressure.dia:
-        return ""
-    return f"highest DIA {highest.dia:.0f}, {minute_words(minute_of(data, highest.at_us))}"
 
 
 def _forty(data: SessionData, found: Summary) -> Tile:

@@ -70,7 +70,9 @@ def alarms(data: SessionData) -> tuple[list[Row], list[int]]:
             seen = f"{lasting(one.waited_us)}, {one.acked_by}"
         else:
             seen = "never" if one.heard_us is not None else "- (only shown)"
-        rows.append((clock(data, one.from_us), one.priority, one.text, lasted, seen))
+        # what it says is not of the moment at which it began
+        risen = f" ({clock(data, one.risen_us)})" if one.risen_us is not None else ""
+        rows.append((clock(data, one.from_us), one.priority, one.text + risen, lasted, seen))
         ranks.append(Priority(one.priority).rank)
     return rows, ranks
 

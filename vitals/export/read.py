@@ -27,7 +27,14 @@ from vitals.export.session_data import (
 from vitals.export.wording import describe
 from vitals.model import US, Session, Waveform
 from vitals.store.reader import Reader
-from vitals.store.rows import SEAL, SESSION_ROW, STATION_ROW, NumericSeries, SessionRecord
+from vitals.store.rows import (
+    FORGOTTEN,
+    SEAL,
+    SESSION_ROW,
+    STATION_ROW,
+    NumericSeries,
+    SessionRecord,
+)
 from vitals.store.rows import StoredAudit as Row
 
 SOFTWARE = f"kap-vitals {__version__}"
@@ -77,12 +84,22 @@ class _Reading:
         self._tell = tell
         self._lost: list[str] = []
 
+    def _gone(self, row: Row) -> str:
+        """What is missing here because its time was over must not look as if it had never been."""
+        what = "waveforms" if row.body.get("what") == "waves" else "vital signs and waveforms"
+        at = times.moment(row.at_us, self._zone)
+        return (
+            f"The {what} of this session were deleted on {at:%Y-%m-%d}: what was measured is no "
+            "longer kept."
+        )
+
     def session(
         self, names: bool, exported_us: int, *, waves: bool, only: Collection[str] | None
     ) -> SessionData:
         self._tell("the audit trail")
         rows = self._trail()
         self._rows = rows
+        self._lost += map(self._gone, (row for row in rows if row.kind == FORGOTTEN))
         channels = self._or(self._reader.channels, [], "which channels were recorded", self._uuid)
         found = {key for _, key in channels if only is None or key in only}
         keys = [*(key for key in CHANNELS if key in found), *sorted(found - CHANNELS.keys())]

@@ -66,7 +66,7 @@ class Ring:
         hold_s: the delay that was set; None where the profile says nothing of it.
         shown_us: when it was shown.
         sounded_us: when it was first heard; None if it never was.
-        rises: (at_us, priority) of each rise in level.
+        rises: (at_us, priority, message) of each rise in level.
         again: how often its condition was met again before it was gone.
         acked_us: when it was first acknowledged; None if never.
         acked_by: by whom.
@@ -89,7 +89,7 @@ class Ring:
     hold_s: float | None
     shown_us: int
     sounded_us: int | None
-    rises: tuple[tuple[int, str], ...]
+    rises: tuple[tuple[int, str, str], ...]
     again: int
     acked_us: int | None
     acked_by: str
@@ -250,14 +250,14 @@ def _sounds(after: Mapping[str, Any]) -> bool:
     )
 
 
-def _rises(rows: Sequence[Entry]) -> tuple[tuple[int, str], ...]:
+def _rises(rows: Sequence[Entry]) -> tuple[tuple[int, str, str], ...]:
     found = []
     highest = _rank(_after(rows[0]).get("priority"))
     for row in rows[1:]:
         priority = str(_after(row).get("priority"))
         if _rank(priority) > highest:
             highest = _rank(priority)
-            found.append((row.at_us, priority))
+            found.append((row.at_us, priority, str(_after(row).get("text") or "")))
     return tuple(found)
 
 

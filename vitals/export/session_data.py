@@ -132,6 +132,7 @@ class AlarmEpisode:
         rule: its id.
         priority: the highest that it had.
         text: message at that priority.
+        risen_us: when it rose to it, None where it had it from the beginning.
         from_us: when it became active.
         to_us: when the condition ended, None if it had not.
         acked_us: when it was first acknowledged, None if never.
@@ -148,6 +149,7 @@ class AlarmEpisode:
     acked_us: int | None = None
     acked_by: str = ""
     heard_us: int | None = None
+    risen_us: int | None = None
 
     @property
     def waited_us(self) -> int | None:

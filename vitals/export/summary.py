@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
@@ -181,8 +182,22 @@ def pressure_words(reading: Reading | None) -> str:
 
 
 def minute_words(minute: float | None) -> str:
-    """`+38 min` from the dose; `""` without one."""
-    return "" if minute is None else f"{minute:+.0f} min"
+    """`+38 min` from the dose, half a minute up as on the pages; `""` without one."""
+    return "" if minute is None else f"{math.floor(minute + 0.5):+d} min"
+
+
+def highest_dia_words(data: SessionData, found: Summary) -> str:
+    """The highest diastolic pressure, where it was not that of the highest systolic one."""
+    dose_us = data.session.dose_us
+    later = [
+        one
+        for one in data.pressures
+        if dose_us is not None and one.at_us >= dose_us and one.dia is not None and not one.failure
+    ]
+    highest = max(later, key=lambda one: (one.dia or 0.0, -one.at_us), default=None)
+    if highest is None or found.peak is None or highest.dia == found.peak.pressure.dia:
+        return ""
+    return f"highest DIA {highest.dia:.0f}, {minute_words(minute_of(data, highest.at_us))}"
 
 
 def spo2_words(lowest: LowestSpo2 | None) -> str:

@@ -67,6 +67,11 @@ def _signature(body: _Body) -> str:
     return _join(body.get("text") or "signed", body.get("comment"), _known(body))
 
 
+def _forgotten(body: _Body) -> str:
+    what = "waveforms" if body.get("what") == "waves" else "vital signs and waveforms"
+    return _join(f"{what} deleted:", body.get("reason"))
+
+
 def _known(body: _Body) -> str:
     """Whether the name that stands beside it is more than what somebody has typed."""
     return "" if body.get("identity") == "account" else "(name not authenticated)"
@@ -89,5 +94,6 @@ _WORDS: dict[str, Callable[[_Body], str]] = {
     "link": _link,
     "addendum": _addendum,
     "signature": _signature,
+    "forgotten": _forgotten,
 }
 """Kinds whose words are more than their text."""

@@ -128,6 +128,7 @@ class Anchor:
             _log.error("%s: the last line of the anchor could not be written", self._path)
 
     def _run(self) -> None:
+        self._wake.wait(self._after_s)  # for the first rows of this start
         while not self._stopping:
             self._look()
             if self._wake.wait(self._every_s) and not self._stopping:

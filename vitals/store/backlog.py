@@ -109,15 +109,29 @@ class Backlog:
         self._waves: deque[Sample] = deque()
         self._lanes = (self._urgent, self._numerics, self._waves)
         self._shed: dict[str, Shed] = {}
+        self._no_waves = False
         self.shed_total = 0
         """Samples given up since the start."""
 
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes)
 
+    def give_up_waves(self, *, now: bool) -> None:
+        """Takes no waveforms from now on, and drops those that wait; or takes them again."""
+        self._no_waves = now
+        while now and self._waves:
+            self._give_up(self._waves.popleft())
+
+    def _give_up(self, sample: Sample) -> None:
+        self.shed_total += 1
+        self._shed.setdefault(sample.session, Shed()).add(sample)
+
     def put(self, item: Entry | Sample) -> None:
         """Adds an item, and makes room for it where there is none."""
         if isinstance(item, Sample) and isinstance(item.value, Waveform):
+            if self._no_waves:
+                self._give_up(item)
+                return
             self._waves.append(item)
         elif isinstance(item, Sample) and item.value.channel not in NIBP:
             self._numerics.append(item)
@@ -126,9 +140,7 @@ class Backlog:
         if len(self) > self._most:
             lane = self._waves or self._numerics
             if lane:
-                given_up = lane.popleft()
-                self.shed_total += 1
-                self._shed.setdefault(given_up.session, Shed()).add(given_up)
+                self._give_up(lane.popleft())
 
     def due_mono(self, group_s: float) -> float | None:
         """When the next commit is due: at once (0) for audit rows and NIBP, None for nothing."""

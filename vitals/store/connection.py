@@ -182,17 +182,23 @@ def open_for_reading(path: Path | str, *, key: bytes | None = None) -> apsw.Conn
 
 def quarantine(path: Path, why: str = "corrupt") -> Path | None:
     """Sets a file and its logs aside as `<name>.<why>.<UTC>`; None when there was none."""
-    base = f"{path.name}.{why}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    target, again = path.with_name(base), 1
-    while any(Path(f"{target}{suffix}").exists() for suffix in SUFFIXES):
-        again += 1
-        target = path.with_name(f"{base}-{again}")
+    target = _free_name(path, why)
     present = [suffix for suffix in SUFFIXES if Path(f"{path}{suffix}").exists()]
     for suffix in present:
         Path(f"{path}{suffix}").rename(f"{target}{suffix}")
     if present:
         _name_key(path, target)
     return target if present else None
+
+
+def _free_name(path: Path, why: str) -> Path:
+    """`<name>.<why>.<UTC>`, with a number behind it where that is taken."""
+    base = f"{path.name}.{why}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    target, again = path.with_name(base), 1
+    while any(Path(f"{target}{suffix}").exists() for suffix in SUFFIXES):
+        again += 1
+        target = path.with_name(f"{base}-{again}")
+    return target
 
 
 def _name_key(path: Path, copy: Path) -> None:
@@ -232,8 +238,7 @@ def _open(
         if version and small and connection.execute("PRAGMA quick_check(1)").get != "ok":
             raise RecordDamaged(f"{path}: the record's structure is damaged")
         if 0 < version < len(migrations):
-            stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-            copied = path.with_name(f"{path.name}.version-{version}.{stamp}")
+            copied = _free_name(path, f"version-{version}")
             make_private(copied)
             connection.execute("VACUUM INTO ?", (str(copied),))
             _name_key(path, copied)

@@ -8,7 +8,6 @@ limited time and says where to go on.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from vitals.errors import StoreError
 from vitals.store import facts
 from vitals.store.audit import GENESIS, row_hash
 from vitals.store.connection import RecordUnavailable, explain, open_for_reading, select
-from vitals.store.rows import SEAL, SESSION_ROW
+from vitals.store.retention import in_force
+from vitals.store.rows import FORGOTTEN, SEAL, SESSION_ROW
 from vitals.store.seal import Digest, digest
 
 PIECE_S = 1.0
@@ -114,14 +114,12 @@ class _Work:
         self._over = over
 
     def go_on(self, place: Place) -> Checked:
-        seals = [
-            (n, json.loads(body))
-            for n, body in self._select(
-                "SELECT n, body FROM audit WHERE session_id = ? AND kind = ? AND seq IS NULL"
-                " ORDER BY n",
-                (self._session_id, SEAL),
-            )
-        ]
+        rows = self._select(
+            "SELECT kind, n, body FROM audit WHERE session_id = ? AND kind IN (?, ?)"
+            " AND seq IS NULL ORDER BY n",
+            (self._session_id, SEAL, FORGOTTEN),
+        )
+        seals = in_force([(kind, n, body) for kind, n, body in rows])
         ((first_n,),) = self._select(
             "SELECT min(n) FROM audit WHERE session_id = ?", (self._session_id,)
         )

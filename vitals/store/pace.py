@@ -24,6 +24,7 @@ class WriterSettings:
         most_log: warn when the write-ahead log is larger.
         look_s: how often both are measured.
         check_s: how often the whole file is read again; see `vitals.store.probe`.
+        reserve_bytes: kept free beside the record for a full disk; see `vitals.store.reserve`.
     """
 
     group_s: float = 1.0
@@ -37,6 +38,7 @@ class WriterSettings:
     most_log: int = 64 * 1024 * 1024
     look_s: float = 10.0
     check_s: float = 60.0
+    reserve_bytes: int = 0
 
 
 class Pace:

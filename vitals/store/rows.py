@@ -21,7 +21,8 @@ STATION_ROW = "station_row"
 SHED = "shed"
 REFUSED = "refused"
 QUARANTINE = "quarantine"
-OWN_KINDS = frozenset({SEAL, SESSION_ROW, STATION_ROW, SHED, REFUSED, QUARANTINE})
+FORGOTTEN = "forgotten"
+OWN_KINDS = frozenset({SEAL, SESSION_ROW, STATION_ROW, SHED, REFUSED, QUARANTINE, FORGOTTEN})
 """Kinds of audit rows that the record adds by itself; only its own rows have no `seq`."""
 
 

@@ -135,5 +135,24 @@ CREATE TRIGGER session_no_delete BEFORE DELETE ON session
 BEGIN SELECT raise(ABORT, 'a session cannot be deleted'); END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_V1,)
+_V2 = """
+-- Samples go when the time of their session is over, and only so: behind a row of the audit trail
+-- that says so (which seals what is left of the session), and never of a session that is open.
+DROP TRIGGER numeric_no_delete;
+CREATE TRIGGER numeric_no_delete BEFORE DELETE ON numeric
+WHEN NOT EXISTS (
+    SELECT 1 FROM channel JOIN session USING (session_id) JOIN audit USING (session_id)
+    WHERE channel.channel_id = old.channel_id AND session.state = 'closed'
+        AND audit.kind = 'forgotten' AND audit.seq IS NULL AND audit.body ->> 'what' = 'all')
+BEGIN SELECT raise(ABORT, 'a recorded value cannot be deleted'); END;
+DROP TRIGGER wave_no_delete;
+CREATE TRIGGER wave_no_delete BEFORE DELETE ON wave
+WHEN NOT EXISTS (
+    SELECT 1 FROM channel JOIN session USING (session_id) JOIN audit USING (session_id)
+    WHERE channel.channel_id = old.channel_id AND session.state = 'closed'
+        AND audit.kind = 'forgotten' AND audit.seq IS NULL)
+BEGIN SELECT raise(ABORT, 'a recorded waveform cannot be deleted'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_V1, _V2)
 """Script i upgrades a file from version i to i + 1; version 0 is an empty file."""

@@ -36,11 +36,17 @@ class Digest(NamedTuple):
     sha256: str
 
 
-def digest(connection: apsw.Connection, session_id: int, from_seq: int, to_seq: int) -> Digest:
-    """Hashes a session's samples as they stand in the file."""
+def digest(
+    connection: apsw.Connection,
+    session_id: int,
+    from_seq: int,
+    to_seq: int,
+    tables: Collection[str] = ("numeric", "wave"),
+) -> Digest:
+    """Hashes a session's samples, or those of some tables, as they stand in the file."""
     total = hashlib.sha256()
     count = 0
-    for row in _rows(connection, session_id, from_seq, to_seq):
+    for row in _rows(connection, session_id, from_seq, to_seq, tables):
         count += row[0] != "channel"
         total.update(_line(row).encode())
         total.update(b"\n")
@@ -48,7 +54,11 @@ def digest(connection: apsw.Connection, session_id: int, from_seq: int, to_seq: 
 
 
 def _rows(
-    connection: apsw.Connection, session_id: int, from_seq: int, to_seq: int
+    connection: apsw.Connection,
+    session_id: int,
+    from_seq: int,
+    to_seq: int,
+    tables: Collection[str],
 ) -> Iterator[tuple[Any, ...]]:
     def own(select: str) -> Iterator[tuple[Any, ...]]:
         # + keeps SQLite to the rows in the range: the index by channel would visit them all.
@@ -57,11 +67,15 @@ def _rows(
             (from_seq, to_seq, session_id),
         )
 
-    numerics = list(
-        own(
-            "SELECT 'numeric', seq, channel_id, at_us, value, quality, flags, device_at_us"
-            " FROM numeric"
+    numerics = (
+        list(
+            own(
+                "SELECT 'numeric', seq, channel_id, at_us, value, quality, flags, device_at_us"
+                " FROM numeric"
+            )
         )
+        if "numeric" in tables
+        else []
     )
     waves = [
         (*row[:-1], hashlib.sha256(row[-1]).hexdigest())
@@ -69,6 +83,7 @@ def _rows(
             "SELECT 'wave', seq, channel_id, start_us, rate_hz, n, scale, offset, quality, data"
             " FROM wave"
         )
+        if "wave" in tables
     ]
     used = {row[2] for row in (*numerics, *waves)}
     for channel in connection.execute(

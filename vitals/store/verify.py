@@ -8,7 +8,6 @@ cut off together with its audit rows, unless the caller knows a later head.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +26,10 @@ from vitals.store.anchor import Anchored
 from vitals.store.audit import GENESIS, row_hash
 from vitals.store.connection import RecordUnavailable, explain, open_for_reading, select
 from vitals.store.keys import KeyUnavailable
+from vitals.store.retention import forgotten, in_force
 from vitals.store.schema import MIGRATIONS
 from vitals.store.seal import Digest
+from vitals.store.seal import digest as digest_of
 from vitals.store.seal_halves import digests_of
 
 
@@ -43,6 +44,7 @@ class Verification:
         sealed: numeric and wave rows under a seal.
         unsealed: rows that no seal covers yet: committed, but a change would not be seen.
         anchored: lines of the anchor that are still true.
+        forgotten: a sentence for each session whose samples were deleted as they should be.
     """
 
     broken: str
@@ -51,6 +53,7 @@ class Verification:
     sealed: int = 0
     unsealed: int = 0
     anchored: int = 0
+    forgotten: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -172,7 +175,8 @@ def _check(
         sealed, unsealed = _seals(connection, path, key)
     except _Broken as error:
         return Verification(f"{path}: {error}", last, audit_rows)
-    return Verification("", last, audit_rows, sealed, unsealed, known.anchored)
+    gone = forgotten(connection)
+    return Verification("", last, audit_rows, sealed, unsealed, known.anchored, gone)
 
 
 def _structure(connection: apsw.Connection) -> str:
@@ -262,13 +266,15 @@ def _summaries(connection: apsw.Connection) -> None:
 
 def _seals(connection: apsw.Connection, path: Path, key: bytes | None) -> tuple[int, int]:
     names = dict(select(connection, "SELECT session_id, uuid FROM session ORDER BY session_id"))
-    told: dict[int, list[tuple[int, dict[str, Any]]]] = {session: [] for session in names}
-    for session, n, body in select(
+    seals: dict[int, list[tuple[str, int, str]]] = {session: [] for session in names}
+    for session, kind, n, body in select(
         connection,
-        "SELECT session_id, n, body FROM audit WHERE kind = ? AND seq IS NULL ORDER BY n",
-        (rows.SEAL,),
+        "SELECT session_id, kind, n, body FROM audit WHERE kind IN (?, ?) AND seq IS NULL"
+        " ORDER BY n",
+        (rows.SEAL, rows.FORGOTTEN),
     ):
-        told[session].append((n, json.loads(body)))
+        seals[session].append((kind, n, body))
+    told = {session: in_force(found) for session, found in seals.items()}
     ranges = {
         session: [(seal["from_seq"], seal["to_seq"]) for _, seal in seals]
         for session, seals in told.items()
@@ -277,7 +283,9 @@ def _seals(connection: apsw.Connection, path: Path, key: bytes | None) -> tuple[
     sealed = unsealed = 0
     for session, digests in digests_of(connection, ranges, path, key).items():
         for (n, seal), digest in zip(told[session], digests, strict=True):
-            if digest != Digest(seal["rows"], seal["sha256"]):
+            wanted = Digest(seal["rows"], seal["sha256"])
+            # What another process has read may have been forgotten since this check began.
+            if digest != wanted != digest_of(connection, session, seal["from_seq"], seal["to_seq"]):
                 raise _Broken(
                     f"session {names[session]}: samples {seal['from_seq']} to {seal['to_seq']} "
                     f"were changed after they were sealed by audit row {n}"
@@ -287,12 +295,17 @@ def _seals(connection: apsw.Connection, path: Path, key: bytes | None) -> tuple[
         if total != under_seal:
             last = ranges[session][-1][1] if digests else -(2**63)
             behind = _behind(connection, session, last)
-        if under_seal + behind != total:
+        if under_seal + behind != total or (behind and _gone(told[session])):
             raise _Broken(
                 f"session {names[session]}: there are samples between those that were sealed"
             )
         sealed, unsealed = sealed + under_seal, unsealed + behind
     return sealed, unsealed
+
+
+def _gone(seals: Sequence[tuple[int, dict[str, Any]]]) -> bool:
+    """Whether samples of the session were forgotten, so that none can come any more."""
+    return any("what" in seal for _, seal in seals)
 
 
 def _totals(connection: apsw.Connection) -> dict[int, int]:

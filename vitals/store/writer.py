@@ -25,6 +25,7 @@ from vitals.store.pace import Pace, WriterSettings
 from vitals.store.probe import Probe
 from vitals.store.record_file import RecordFile
 from vitals.store.recording import Disk, Health, RecordingState
+from vitals.store.reserve import Reserve, is_full
 from vitals.store.rows import AuditRow, SessionRecord, StationRow
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Writer:
             free_bytes=free_bytes,
             also=warn_also,
         )
+        self._reserve = Reserve(Path(path), self._settings.reserve_bytes)
         self._wake = threading.Condition()
         self._backlog = Backlog(self._settings.most_rows)
         self._inflight: Batch | None = None
@@ -257,12 +259,20 @@ class Writer:
                 f"{self._file.path}: the record was damaged and set aside as "
                 f"{self._file.quarantined.name}; a new one goes on, keep the old one for repair"
             )
+        if self._reserve.is_spent:
+            return (
+                f"{self._file.path}: the disk is full; waveforms are no longer recorded, all else "
+                f"goes on in the space that was kept free; free some space"
+            )
         return self._disk.warning
 
     def _report_recording(self, now: float) -> None:
         if now - self._looked_at >= self._settings.look_s:
             self._looked_at = now
             self._disk.look()
+            self._reserve.hold(self._disk.free_bytes)
+            with self._wake:
+                self._backlog.give_up_waves(now=self._reserve.is_spent)
         self._state.report(True, self._warning())
 
     # --- the thread ----------------------------------------------------------------------------
@@ -272,6 +282,7 @@ class Writer:
             self._attempt(batch)
         self._give_up()
         self._file.close()
+        self._reserve.close()
 
     def _next(self) -> Batch | None:
         """Waits, without polling, until something must be committed; None at the end."""
@@ -319,6 +330,10 @@ class Writer:
     def _failed(self, error: Exception) -> None:
         self._trouble = explain(error, self._file.path)
         self._file.failed(error)
+        if is_full(error) and self._reserve.give():
+            _log.warning("%s: the disk is full; the space kept free is used", self._file.path)
+            with self._wake:
+                self._backlog.give_up_waves(now=True)
         now = self._monotonic()
         with self._wake:
             self._pace.failed(now, self._waiting_since())
