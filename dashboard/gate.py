@@ -53,8 +53,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     # No page of ours needs any of them; what gets into a page shall not have them either.
     "Permissions-Policy": ", ".join(
-        f"{what}=()"
-        for what in ("camera", "microphone", "geolocation", "usb", "serial", "payment")
+        f"{what}=()" for what in ("camera", "microphone", "geolocation", "usb", "serial", "payment")
     ),
 }
 

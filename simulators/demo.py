@@ -27,7 +27,7 @@ from simulators.past import PastPatient
 from simulators.patient import Patient
 from simulators.physiology import Physiology
 from vitals import config, wire
-from vitals.errors import ConfigError, FeedError
+from vitals.errors import FeedError
 from vitals.follower import ask
 from vitals.model import RoomDevice
 from vitals.supervisor import Supervisor

@@ -108,7 +108,13 @@ def test_making_and_revoking_wait_to_be_recorded(accounts: Accounts) -> None:
 def test_no_person_can_be_called_like_a_token(accounts: Accounts) -> None:
     with pytest.raises(PeopleError, match="means something else"):
         accounts.add(
-            "eve", name="API token lab", role="nurse", rooms=(), password="h", now_us=T0, by="t"  # noqa: S106
+            "eve",
+            name="API token lab",
+            role="nurse",
+            rooms=(),
+            password="h",
+            now_us=T0,
+            by="t",  # noqa: S106
         )
 
 
