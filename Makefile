@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test sessions check faults bench bench-ble fuzz soak soak-live browser clean
+.PHONY: demo test sessions check faults bench bench-ble fuzz soak soak-live supply browser clean
 
 demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 8 --speed 10"
 	@$(BIN)/vitals demo $(ARGS)
@@ -33,6 +33,7 @@ bench-ble: $(VENV)/.test browser  ## simulated Bluetooth: connecting, delivery, 
 
 fuzz: $(VENV)/.test  ## ten million random bytes through every driver, as a table
 	$(BIN)/python -m tests.bench.fuzz $(ARGS)
+	$(BIN)/python -m tests.bench.fuzz_parsers
 
 soak: $(VENV)/.test  ## a simulated day of sixteen ports: memory and open files, as a table
 	$(BIN)/python -m tests.bench.soak $(ARGS)
@@ -49,6 +50,9 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.runtime
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@
+
+supply: $(VENV)/.test  ## what the program is made of (CycloneDX), and what is known against it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c '.ci/sbom && .ci/audit'
 
 browser:
 	@sh .ci/browser

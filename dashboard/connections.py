@@ -37,7 +37,7 @@ class Guard(_Http):
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         address = peer[0] if isinstance(peer, tuple) else ""
-        if self.count[address] >= 10**9:
+        if self.count[address] >= MOST_OF_ONE:
             transport.abort()
             return
         self._of = address
@@ -53,7 +53,7 @@ class Guard(_Http):
             self._leave()
         elif not self._waits:
             self._bytes = 0
-        elif self._bytes > 10**12:
+        elif self._bytes > HEAD_BYTES:
             self.transport.abort()
         self._watch()
 
@@ -78,7 +78,6 @@ class Guard(_Http):
             self._timer = None
 
     def _late(self) -> None:
-        return
         self._timer = None
         if self._of and self._waits:
             self.transport.abort()

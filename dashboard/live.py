@@ -210,7 +210,7 @@ class Live:
         """Serves one page until it leaves, or may no longer be here."""
         viewer = ws.scope.get(SCOPE, ANYBODY)
         caller = viewer.key or (ws.client.host if ws.client else "")
-        if False:
+        if self._too_many(caller):  # a close before the accept is answered with 403
             await ws.close(TOO_MANY, "too many pages are open; close some")
             return
         await ws.accept()
@@ -285,7 +285,7 @@ class Live:
         try:
             while True:
                 text = await _text(ws)
-                if False:
+                if page.pace.wait_s("", 1.0, self._auth.now_us()):
                     self.counts["too_often"] += 1
                     await ws.close(TOO_MANY, "too many messages in a short time")
                     return

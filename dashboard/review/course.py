@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ EDGE_US = 300 * US
 """Values that lie further outside the session belong to no figure."""
 SHORT = 26
 """Letters of a mark that are written beside it."""
+_SCALE = re.compile(r".*\(([^()]+)\) (-?[\d.]+)")
+"""Short name and number in the words of a score: `Sedation (MOAA/S) 4: lethargic to name`."""
 _UNITS = {"mm[Hg]": "mmHg"}
 """UCUM -> as people write it, where that differs."""
 
@@ -186,7 +189,9 @@ def _marks(data: SessionData) -> Iterator[Mark]:
     for point in timeline(data.entries):
         if point.kind == "phase":
             continue  # the strip of phases says it
-        short = point.text if point.kind == "mark" else point.words
+        short = point.text if point.kind in ("mark", "score") else point.words
+        scale = _SCALE.match(point.text) if point.kind == "score" else None
+        short = f"{scale[1]} {scale[2]}" if scale else short  # the number is what is looked for
         short = short if len(short) <= SHORT else short[: SHORT - 1] + "…"
         who = f" ({point.actor})" if point.actor else ""
         yield Mark(point.at_us, point.kind, short or point.kind, point.words + who)

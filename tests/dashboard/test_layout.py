@@ -202,8 +202,8 @@ IN_THE_BAR = """
 """
 
 
-def test_counts_of_alarms_never_lie_on_the_navigation(clinic: Any, open_page: OpenPage) -> None:
-    station, web = clinic
+def test_counts_of_alarms_never_lie_on_the_navigation(eight: Any, open_page: OpenPage) -> None:
+    station, web = eight
     station.publish(
         alarm("room-1", onset_us=station.now_us),
         alarm("room-2", priority="medium", text="oximeter: link lost"),

@@ -224,6 +224,14 @@ def test_the_dose_and_marks_have_lines_words_and_signs(data: SessionData) -> Non
     assert paths[1]["path"].count("M") == len(events["x"]) - 1
 
 
+def test_a_score_is_written_with_its_number(data: SessionData) -> None:
+    """What is cut off is the explanation, never the number."""
+    told = "Sedation (MOAA/S) 4: lethargic to name"
+    score = Entry(1, at(190), "score", told, "Bob", "", {})
+    (mark,) = chart_of(replace(data, entries=(score,))).marks
+    assert (mark.short, mark.words) == ("MOAA/S 4", f"score: {told} (Bob)")
+
+
 def test_words_that_find_no_room_are_left_to_the_pointer() -> None:
     marks = [Mark(START + n * US // 10, "mark", f"word {n}", f"word {n}") for n in range(50)]
     figure = session_figure(Chart(START, END, marks=marks))

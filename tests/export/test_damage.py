@@ -14,8 +14,10 @@ from tests.export.records import UUID, read
 from vitals.cli import main
 from vitals.errors import StoreError
 from vitals.export.command import write
+from vitals.export.pdf_answers import tiles
 from vitals.export.salvage import salvage
 from vitals.export.session_data import SessionData
+from vitals.export.summary import summarise
 
 FORMATS = ("csv", "fhir", "hl7", "edf", "parquet", "vital")
 
@@ -99,6 +101,17 @@ def test_an_index_that_is_gone_costs_its_table_only(recorded: Path, tmp_path: Pa
     assert any("SpO2" in text for text in found.unreadable)
 
 
+def test_no_more_is_said_to_be_lost_than_the_session_was_long(
+    recorded: Path, tmp_path: Path
+) -> None:
+    """Stray values are looked for a day around the session; that day was never recorded."""
+    table = [page for kind in ("leaf", "internal") for page in pages(recorded, "numeric", kind)]
+    said = read(broken(recorded, tmp_path / "vitals.db", *table)).unreadable
+    (spo2,) = [text for text in said if "SpO2" in text]
+    assert "SpO2 in 10 min between 2027-01-15T09:00:00" in spo2
+    assert "and 2027-01-15T09:10:00" in spo2
+
+
 def test_a_trail_that_is_gone_leaves_the_values(recorded: Path, tmp_path: Path) -> None:
     trail = pages(recorded, "audit") + pages(recorded, "audit", "internal")
     path = broken(recorded, tmp_path / "vitals.db", *trail)
@@ -106,6 +119,8 @@ def test_a_trail_that_is_gone_leaves_the_values(recorded: Path, tmp_path: Path) 
     assert len(found.numerics) > 5
     assert found.entries == ()
     assert any("audit trail from row 1 on cannot be read" in text for text in found.unreadable)
+    (rung,) = [tile for tile in tiles(found, summarise(found)) if tile.label.startswith("Alarms")]
+    assert (rung.marked, rung.lines) == (True, ("at least: the audit trail is torn",))
     write(found, "fhir", tmp_path / "out.json", lambda _: None)
 
 

@@ -41,6 +41,8 @@ def test_the_four_pressures_are_what_they_are_called(data: SessionData) -> None:
     assert found.forty is not None
     assert summary.minute_words(found.forty.minute) == "+38 min"  # its own minute, not 40
     assert [summary.minute_words(m) for m in (40.5, -0.2, -1.5)] == ["+41 min", "+0 min", "-1 min"]
+    mean = replace(found.peak, pressure=Pressure(minute(44), "cuff", 134.5, 77.5))
+    assert summary.pressure_words(mean) == "135/78"  # as on the pages
     assert found.last is not None
     assert found.last.pressure.sys == 130
 

@@ -196,9 +196,12 @@ def test_what_commands_write_is_for_nobody_else(
 # --- other programs of the computer, and other computers ----------------------------------------
 
 
-@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can become another")
 def test_another_user_of_the_computer_reads_nothing(house: Any, day: dict[str, str]) -> None:
+    """Asked as somebody else where the tests may become that, else of the modes alone."""
     clinic = house[0]
+    if os.getuid() != 0:
+        assert open_to_others(clinic.folder) == []
+        return
     for folder in (clinic.folder, *clinic.folder.parents[:3]):
         folder.chmod(0o777)  # only the files' own modes shall be in the way
     try:

@@ -27,6 +27,7 @@ from vitals.export.summary import (
     minute_of,
     minute_words,
     pressure_words,
+    whole,
 )
 from vitals.model import US, Dose, Quality
 from vitals.session.due import FORTY
@@ -115,7 +116,7 @@ def tiles(data: SessionData, found: Summary) -> list[Tile]:
         _forty(data, found),
         _pressure(data, "Last BP", found.last),
         _spo2(data, found),
-        _alarms(found),
+        _alarms(data, found),
         _coverage(data),
         _end(data),
     ]
@@ -128,7 +129,7 @@ def _baseline(data: SessionData, found: Summary) -> Tile:
         return _pressure(data, "Baseline BP", found.before)
     last = f"last {pressure_words(found.before)}" if found.before else "no reading before it"
     lines = ("frozen at the dose", f"{last}, {_taken(data, found.before)}".rstrip(", "))
-    return Tile("Baseline BP", f"{frozen[0]:.0f}/{frozen[1]:.0f}", lines)
+    return Tile("Baseline BP", f"{whole(frozen[0])}/{whole(frozen[1])}", lines)
 
 
 def _frozen(data: SessionData) -> tuple[float, float] | None:
@@ -158,7 +159,7 @@ def _rise(data: SessionData, reading: Reading) -> str:
     frozen, one = _frozen(data), reading.pressure
     if frozen is None or one.sys is None or one.dia is None:
         return ""
-    sys, dia = round(one.sys) - round(frozen[0]), round(one.dia) - round(frozen[1])
+    sys, dia = whole(one.sys) - whole(frozen[0]), whole(one.dia) - whole(frozen[1])
     return f"{sys:+d}/{dia:+d} from baseline"
 
 
@@ -194,7 +195,7 @@ def _spo2(data: SessionData, found: Summary) -> Tile:
     return Tile("Lowest SpO2", f"{lowest.value:.0f} %", tuple(lines), bool(lowest.below_us))
 
 
-def _alarms(found: Summary) -> Tile:
+def _alarms(data: SessionData, found: Summary) -> Tile:
     value = " / ".join(str(count) for _, count in found.alarms)
     lines = []
     if found.acknowledged_us is not None:
@@ -202,8 +203,11 @@ def _alarms(found: Summary) -> Tile:
     if found.unseen:
         lines.append(f"{found.unseen} never acknowledged")
     heard = any(count for priority, count in found.alarms if priority != "low")
+    torn = any("audit trail" in sentence for sentence in data.unreadable)
+    if torn:  # alarms stand there: none that can be read is not none
+        lines.append("at least: the audit trail is torn")
     lines += [] if lines or heard else ["nothing called anybody"]
-    return Tile("Alarms: high / medium / low", value, tuple(lines), bool(found.unseen))
+    return Tile("Alarms: high / medium / low", value, tuple(lines), bool(found.unseen) or torn)
 
 
 def _coverage(data: SessionData) -> Tile:

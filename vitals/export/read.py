@@ -72,11 +72,15 @@ def read_session(
         StoreError: the record cannot be used; damaged places are told in the result instead.
     """
     with reader.at_one_moment() as held:
-        return _Reading(held, record, tell).session(names, exported_us, waves=waves, only=only)
+        reading = _Reading(held, record, tell, exported_us)
+        return reading.session(names, exported_us, waves=waves, only=only)
 
 
 class _Reading:
-    def __init__(self, reader: Reader, record: SessionRecord, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, reader: Reader, record: SessionRecord, tell: Callable[[str], None], now_us: int
+    ) -> None:
+        self._now_us = now_us
         self._reader = reader
         self._record = record
         self._uuid = record.session.id
@@ -207,6 +211,10 @@ class _Reading:
         end_us = session.ended_us or max(ends, default=session.started_us)
         low, high = session.started_us - _EDGE_US, end_us + _EDGE_US
         found, lost = salvage(read, low, high, _LEAST_US)
+        # beyond its ends only strays were looked for: nothing of the session is lost there
+        until_us = session.ended_us or min(high, max(end_us, self._now_us))
+        inside = [(max(a, session.started_us), min(b, until_us)) for a, b in lost]
+        lost = [(a, b) for a, b in inside if a < b] or lost
         if lost:
             first, last = (times.iso(t, self._zone) for t in (lost[0][0], lost[-1][1]))
             total = lasting(sum(end - start for start, end in lost))

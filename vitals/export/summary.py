@@ -178,12 +178,17 @@ def pressure_words(reading: Reading | None) -> str:
     if reading is None:
         return "--"
     one = reading.pressure
-    return "/".join("--" if value is None else f"{value:.0f}" for value in (one.sys, one.dia))
+    return "/".join("--" if value is None else str(whole(value)) for value in (one.sys, one.dia))
 
 
 def minute_words(minute: float | None) -> str:
     """`+38 min` from the dose, half a minute up as on the pages; `""` without one."""
-    return "" if minute is None else f"{math.floor(minute + 0.5):+d} min"
+    return "" if minute is None else f"{whole(minute):+d} min"
+
+
+def whole(value: float) -> int:
+    """Halves up, as the pages do: a mean of two readings is one number everywhere."""
+    return math.floor(value + 0.5)
 
 
 def highest_dia_words(data: SessionData, found: Summary) -> str:
