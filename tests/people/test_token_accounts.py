@@ -114,7 +114,7 @@ def test_no_person_can_be_called_like_a_token(accounts: Accounts) -> None:
             rooms=(),
             password="h",
             now_us=T0,
-            by="t",  # noqa: S106
+            by="t",
         )
 
 
