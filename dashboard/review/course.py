@@ -21,7 +21,7 @@ from vitals.export import times
 from vitals.export.limits import limits_in_force, profile_of
 from vitals.export.ring import rings
 from vitals.export.session_data import QUESTIONABLE, NumericTrack, Pressure, SessionData
-from vitals.export.summary import minute_of, minute_words
+from vitals.export.summary import minute_of, minute_words, whole
 from vitals.export.timeline import timeline
 from vitals.model import US, Quality
 from vitals.session.expected import bands
@@ -136,10 +136,10 @@ def _spots(data: SessionData) -> Iterator[Spot]:
 
 def pressure_words(one: Pressure) -> str:
     """`128/79 mmHg (MAP 95), PR 72, by hand, questionable; cuff`."""
-    both = "/".join("--" if value is None else f"{value:.0f}" for value in (one.sys, one.dia))
-    words = [f"{both} mmHg" + (f" (MAP {one.map:.0f})" if one.map is not None else "")]
+    both = "/".join("--" if value is None else str(whole(value)) for value in (one.sys, one.dia))
+    words = [f"{both} mmHg" + (f" (MAP {whole(one.map)})" if one.map is not None else "")]
     if one.pulse is not None:
-        words.append(f"PR {one.pulse:.0f}")
+        words.append(f"PR {whole(one.pulse)}")
     words.append("by hand" if one.manual else one.device)
     if one.quality is not Quality.GOOD:
         words.append(one.quality.value)

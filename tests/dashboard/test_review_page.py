@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,16 @@ def test_the_page_answers_draws_and_tells_all_of_a_session(web: Any, open_page: 
     summary = page.locator("[data-section=summary]")
     expect(summary).to_contain_text("ketamine 70 mg")
     expect(summary).to_contain_text("Planned BP readings taken: 1 of 2. Not taken: BP at 5 min.")
+    shares = page.evaluate(
+        "async uuid => (await (await fetch('/api/v1/sessions/' + uuid)).json()).honesty.channels",
+        UUID,
+    )
+    doubted = [math.ceil(round(each["questionable"] * 1000, 6)) / 10 for each in shares]
+    assert any(each["questionable"] * 1000 % 1 > 0.01 for each in shares)  # up: 0.0 % is none
+    expect(summary.locator("tbody tr")).to_have_count(len(shares))
+    rows = [" ".join(row.inner_text().split()) for row in summary.locator("tbody tr").all()]
+    for row, share in zip(rows, doubted, strict=True):
+        assert f" {share:.1f} % " in row
     pressures = page.locator("[data-section=pressures] tbody tr")
     expect(pressures.locator("b", has_text="M")).to_have_count(1)
     expect(pressures.filter(has_text="cuff leak")).to_have_attribute("data-kind", "failed")

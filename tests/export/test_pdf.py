@@ -44,7 +44,7 @@ def test_the_first_page_has_the_answers(data: SessionData, pages: list[str]) -> 
         "2027-01-15 09:00 - 09:10 UTC+01:00",
         "09:02 ketamine 70 mg, IM injection, lot L-17",
         "Baseline BP 128/80",
-        "Peak BP after the dose 131/82 09:07, +6 min highest DIA 84, +6 min",
+        "Peak BP after the dose 131/83 09:07, +6 min highest DIA 84, +6 min",
         "BP at 40 min -- not taken",
         "Last BP",
         "Lowest SpO2 93 % 09:00 (-2 min), good signal never below 90 %",

@@ -112,7 +112,7 @@ def test_no_person_can_be_called_like_a_token(accounts: Accounts) -> None:
             name="API token lab",
             role="nurse",
             rooms=(),
-            password="h",
+            password="h",  # noqa: S106
             now_us=T0,
             by="t",
         )

@@ -192,7 +192,7 @@ def _spo2(data: SessionData, found: Summary) -> Tile:
         lines += [doubted] if lowest.doubted_us else []
     else:
         lines.append(f"never below {LOW_SPO2:.0f} %")
-    return Tile("Lowest SpO2", f"{lowest.value:.0f} %", tuple(lines), bool(lowest.below_us))
+    return Tile("Lowest SpO2", f"{whole(lowest.value)} %", tuple(lines), bool(lowest.below_us))
 
 
 def _alarms(data: SessionData, found: Summary) -> Tile:

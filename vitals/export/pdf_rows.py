@@ -9,7 +9,7 @@ from vitals.export.added import additions
 from vitals.export.coverage import artifact_words, label_of, lasting, share_words
 from vitals.export.pdf_answers import adverse_words, clock, day_and_clock, onset_us
 from vitals.export.session_data import Entry, SessionData
-from vitals.export.summary import minute_of, minute_words
+from vitals.export.summary import minute_of, minute_words, whole
 from vitals.export.timeline import Point, timeline
 from vitals.model import Priority, Quality
 from vitals.session.due import REPEAT
@@ -38,8 +38,8 @@ def readings(data: SessionData) -> list[Row]:
         if one.failure:
             rows.append((*when, f"failed: {one.failure}", "", "", "", one.device))
             continue
-        values = ("--" if value is None else f"{value:.0f}" for value in (one.sys, one.dia))
-        mean, pulse = ("" if value is None else f"{value:.0f}" for value in (one.map, one.pulse))
+        values = ("--" if value is None else str(whole(value)) for value in (one.sys, one.dia))
+        mean, pulse = ("" if value is None else str(whole(value)) for value in (one.map, one.pulse))
         by = "M, by hand" if one.manual else one.device
         doubt = ", questionable" if one.quality is Quality.QUESTIONABLE else ""
         owed = paid.get(one.at_us, "")

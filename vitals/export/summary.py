@@ -200,9 +200,14 @@ def highest_dia_words(data: SessionData, found: Summary) -> str:
         if dose_us is not None and one.at_us >= dose_us and one.dia is not None and not one.failure
     ]
     highest = max(later, key=lambda one: (one.dia or 0.0, -one.at_us), default=None)
-    if highest is None or found.peak is None or highest.dia == found.peak.pressure.dia:
+    if (
+        highest is None
+        or highest.dia is None
+        or found.peak is None
+        or highest.dia == found.peak.pressure.dia
+    ):
         return ""
-    return f"highest DIA {highest.dia:.0f}, {minute_words(minute_of(data, highest.at_us))}"
+    return f"highest DIA {whole(highest.dia)}, {minute_words(minute_of(data, highest.at_us))}"
 
 
 def spo2_words(lowest: LowestSpo2 | None) -> str:
@@ -216,7 +221,7 @@ def spo2_words(lowest: LowestSpo2 | None) -> str:
     if not lowest.below_us:
         below = f"never below {LOW_SPO2:.0f} %"
     when = ", ".join(filter(None, (minute_words(lowest.minute), sure)))
-    return f"{lowest.value:.0f} % ({when}), {below}"
+    return f"{whole(lowest.value)} % ({when}), {below}"
 
 
 def alarm_words(found: Summary) -> str:
