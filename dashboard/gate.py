@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import math
+import re
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +23,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.app import PLOTLY_PATH
 from dashboard.attendance import Refused
 from dashboard.auth import Auth
 from dashboard.bodies import read_body
@@ -40,6 +42,9 @@ METRICS_PATH = "/metrics"
 API = "/api/"
 JOBS = "/api/v1/jobs/"
 """Where a token may POST and DELETE, too: what is asked for there changes nothing recorded."""
+
+DRAWN = re.compile(r"/(room|review)/[^/]+")
+"""Pages with a chart."""
 
 # Cached by the browser for as long as the address stays the same; all else is never stored.
 STATIC = ("/_dash-component-suites/", "/vendor/")
@@ -220,6 +225,8 @@ class Gate:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
+                if DRAWN.fullmatch(path):  # its script is large: it need not wait for the others
+                    headers["Link"] = f"<{PLOTLY_PATH}>; rel=preload; as=script"
                 if path == "/login":
                     # Without a referrer a browser says "null" for the Origin of a form.
                     headers["Referrer-Policy"] = "same-origin"

@@ -103,7 +103,8 @@ def write(folder: Path, report: Report) -> Path | None:
         why = error.strerror or type(error).__name__
         log.critical("crash: %s; no report in %s (%s)", report.line(), folder, why)
         return None
-    log.critical("crash: %s; Traceback without values: %s", report.line(), path)
+    what = "Traceback without values" if report.errors else "report"
+    log.critical("crash: %s; %s: %s", report.line(), what, path)
     return path
 
 

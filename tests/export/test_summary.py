@@ -94,7 +94,8 @@ def test_alarms_say_how_soon_somebody_saw_to_them(data: SessionData) -> None:
     alarms = (alarm("high", 10), alarm("medium", 30), alarm("medium", 20), alarm("medium", None))
     found = summarise(replace(data, alarms=(*alarms, alarm("low", None))))
     assert summary.alarm_words(found) == (
-        "1 high, 3 medium, 1 low; acknowledged after 20 s (median); 1 never acknowledged"
+        "1 high, 3 medium, 1 low; acknowledged after 20 s (median); "
+        "1 that sounded never acknowledged"
     )
     assert summary.alarm_words(summarise(replace(data, alarms=()))) == "0 high, 0 medium, 0 low"
 

@@ -26,6 +26,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from devices import station_process
 from tests.faults.beds import beds
 from tests.faults.reached import Fault, Number, Result, all_of, logged
 from tests.faults.wards import Page, seen, station
@@ -34,7 +35,6 @@ from tests.store.build import FAST, KEY, audit, dice_of, fill, raw
 from tests.store.build import until as wait_until
 from vitals.errors import StoreError
 from vitals.model import US
-from vitals.store import writer as writing
 from vitals.store.connection import select
 from vitals.store.pace import WriterSettings
 from vitals.store.reader import Reader
@@ -223,7 +223,7 @@ def live(folder: Path, kinds: tuple[str, ...]) -> Live:
 
     checking = functools.partial(WriterSettings, check_s=CHECK_S)
     with pytest.MonkeyPatch.context() as patch, logged() as log, beds(folder, 1) as ward:
-        patch.setattr(writing, "WriterSettings", checking)
+        patch.setattr(station_process, "WriterSettings", checking)
         config = ward.config
         run(main(ward.rooms[0]), 300)
     found.log = log.line("the record is damaged")

@@ -21,6 +21,13 @@ from vitals.store.reader import Reader
 from vitals.store.verify import verify
 from vitals.store.writer import Writer
 
+
+@pytest.fixture(autouse=True)
+def _these_tests_stay_as_quick_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command makes its process stand back, and that process is the one of the tests."""
+    monkeypatch.setattr(os, "nice", lambda _: 0, raising=False)
+
+
 _TABLES = ("session", "channel", "numeric", "wave", "audit", "station")
 
 

@@ -229,5 +229,5 @@ def alarm_words(found: Summary) -> str:
     counts = ", ".join(f"{count} {priority}" for priority, count in found.alarms)
     waited = found.acknowledged_us
     soon = f"; acknowledged after {lasting(round(waited))} (median)" if waited is not None else ""
-    unseen = f"; {found.unseen} never acknowledged" if found.unseen else ""
+    unseen = f"; {found.unseen} that sounded never acknowledged" if found.unseen else ""
     return f"{counts}{soon}{unseen}"
