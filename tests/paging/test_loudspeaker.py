@@ -77,6 +77,7 @@ def test_a_condition_sounds_again_and_again_until_it_has_ended(tmp_path: Path) -
         lasts = True
         pages.sound_while("no-sound", "no page sounds again", lambda: lasts)
         await until(lambda: "no page sounds again" in said(tmp_path))
+        await until(lambda: len(log) == 2)
         await pages.close()
 
     run(main())
