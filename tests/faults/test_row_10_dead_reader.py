@@ -164,7 +164,7 @@ async def both(station: Station, web: Web, dead: int, seconds: float, found: Pag
     await measured(station, web, 0, 1.0, [])  # the first page costs more than any later
     await measured(station, web, 0, seconds / 2, found.before_ms)
     found.growth_mb, found.sent = await measured(station, web, dead, seconds, found.beside_ms)
-    await until(lambda: "too slow" in web.log.read_text(errors="replace"), 30)
+    await until(lambda: "too slow" in web.log.read_text(errors="replace"), 150)
 
 
 FAULT = Fault(10, "slow or dead browser", "readers of the live socket that never read", measure)
