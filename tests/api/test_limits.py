@@ -29,6 +29,13 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield trio
 
 
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A clinic with the shares of the default, where no test uses up another's."""
+    with programs.clinic(tmp_path_factory.mktemp("clinic"), Access()) as trio:
+        yield trio
+
+
 def test_who_asks_too_much_is_told_when_to_ask_again(strict: Any) -> None:
     _, web, shown = strict
     busy, other = Program(web, shown["research"]), Program(web, shown["one-room"])
@@ -123,8 +130,8 @@ def raw(web: Any, sent: bytes) -> bytes:
     return found
 
 
-def head(strict: Any, more: str) -> bytes:
-    _, web, shown = strict
+def head(clinic: Any, more: str) -> bytes:
+    _, web, shown = clinic
     host = web.address.removeprefix("http://")
     return (
         f"POST /api/v1/jobs/export HTTP/1.1\r\nHost: {host}\r\n"
@@ -132,34 +139,34 @@ def head(strict: Any, more: str) -> bytes:
     ).encode()
 
 
-def test_a_long_body_is_refused_before_it_is_sent(strict: Any) -> None:
-    answer = raw(strict[1], head(strict, f"Content-Length: {BODY_BYTES + 1}\r\nConnection: close"))
+def test_a_long_body_is_refused_before_it_is_sent(clinic: Any) -> None:
+    answer = raw(clinic[1], head(clinic, f"Content-Length: {BODY_BYTES + 1}\r\nConnection: close"))
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"send less" in answer
 
 
-def test_a_long_body_without_a_length_is_refused_at_its_bound(strict: Any) -> None:
+def test_a_long_body_without_a_length_is_refused_at_its_bound(clinic: Any) -> None:
     part = f"{1 << 15:x}\r\n".encode() + b"x" * (1 << 15) + b"\r\n"
-    sent = head(strict, "Transfer-Encoding: chunked\r\nConnection: close") + part * 3
-    assert raw(strict[1], sent).startswith(b"HTTP/1.1 413 ")
+    sent = head(clinic, "Transfer-Encoding: chunked\r\nConnection: close") + part * 3
+    assert raw(clinic[1], sent).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_that_never_ends_is_given_up(strict: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_never_ends_is_given_up(clinic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies.read_body, "__kwdefaults__", {"most": BODY_BYTES, "within_s": 0.3})
     began = time.monotonic()
-    answer = raw(strict[1], head(strict, "Content-Length: 10\r\nConnection: close") + b"{")
+    answer = raw(clinic[1], head(clinic, "Content-Length: 10\r\nConnection: close") + b"{")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "abc"])
-def test_a_length_that_is_none_is_refused(strict: Any, length: str) -> None:
-    answer = raw(strict[1], head(strict, f"Content-Length: {length}\r\nConnection: close"))
+def test_a_length_that_is_none_is_refused(clinic: Any, length: str) -> None:
+    answer = raw(clinic[1], head(clinic, f"Content-Length: {length}\r\nConnection: close"))
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_header_cannot_be_smuggled_into_an_answer(strict: Any) -> None:
-    _, web, shown = strict
+def test_a_header_cannot_be_smuggled_into_an_answer(clinic: Any) -> None:
+    _, web, shown = clinic
     line = http.client.HTTPConnection("127.0.0.1", int(web.address.rsplit(":", 1)[1]))
     headers = {"Authorization": f"Bearer {shown['gone']}"}
     line.request("GET", "/api/v1/sessions/%0d%0aX-Evil:%20yes/numerics", headers=headers)
@@ -181,8 +188,8 @@ def test_a_header_cannot_be_smuggled_into_an_answer(strict: Any) -> None:
         "/metrics/../api/v1/state",
     ],
 )
-def test_no_path_leads_out(strict: Any, path: str) -> None:
-    _, web, shown = strict
+def test_no_path_leads_out(clinic: Any, path: str) -> None:
+    _, web, shown = clinic
     answer = Program(web, shown["one-room"]).get(path)
     assert answer.status in (403, 404, 429)
     assert b"root:" not in answer.body
