@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 60.0
 """For starting up."""
+AGAIN_S, AGAIN_TIMES = 10.0, 4.0
+"""For starting again what has started once: at least so long, and so many times what that took."""
 STOP_S = 5.0
 """Patience with a child that was asked to stop."""
 SHORT_LIFE_S = 5.0
@@ -44,6 +46,7 @@ class Child:
         healthy: whether this start of it was ever heard.
         hung: whether this start of it was killed for its silence.
         wait_s: wait before it is started again when it dies young once more.
+        took_s: from its first start to its first sign of life; None before that.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Child:
     first_started: float = 0.0
     starts: int = 0
     wait_s: float = field(default=RETRY_S[0])
+    took_s: float | None = None
 
     @property
     def pid(self) -> int | None:
@@ -66,12 +70,21 @@ class Child:
     def alive(self) -> None:
         """It was heard from."""
         self.heard, self.healthy = time.monotonic(), True
+        if self.took_s is None:
+            self.took_s = self.heard - self.started
+
+    @property
+    def grace_s(self) -> float:
+        """How long it may take to start: a child that hangs while it starts again is no other."""
+        if self.took_s is None:
+            return GRACE_S
+        return min(max(AGAIN_S, AGAIN_TIMES * self.took_s), GRACE_S)
 
     def hung_s(self, now: float) -> float:
         """Silence for which it may be killed: none while it still has grace to start."""
         if self.pid is None:
             return 0.0
-        return now - self.heard if self.healthy else max(0.0, now - self.started - GRACE_S)
+        return now - self.heard if self.healthy else max(0.0, now - self.started - self.grace_s)
 
     def silent_s(self, now: float) -> float:
         """Silence that others suffer from, however often it was started meanwhile."""

@@ -70,6 +70,12 @@ class Power:
         self.flushes = 0
         self.vfs = _Vfs(self)
 
+    def encrypted(self) -> str:
+        """The name under which the cipher lies above this disk; it is made when it is used."""
+        name = f"multipleciphers-{NAME}"
+        apsw.Connection(":memory:", vfs=name).close()
+        return name
+
     def forget(self) -> None:
         """Power is back, and the files are what they are now."""
         with self.lock:

@@ -6,6 +6,8 @@ checkpoint after 20 pages as well as after the usual thousand. What is found aga
 checked, and written on until the next cut. The control is the same with `synchronous = NORMAL`,
 which must lose rows, else the test would prove nothing.
 
+A third of the cuts are again on an encrypted record, whose pages SQLite writes through the cipher.
+
 Bar: no confirmed row lost, no broken record; the control loses.
 
 What this does not show: a disk that says that it has flushed and has not; and the name of a file
@@ -38,6 +40,8 @@ from vitals.store.verify import verify
 from vitals.store.writer import Writer
 
 CUTS, CUTS_SHORT, CONTROL, CONTROL_SHORT = 300, 12, 60, 6
+ENCRYPTED, ENCRYPTED_SHORT = 100, 6
+KEY = bytes(range(32))
 CUT_S = 0.3
 ON_ONE_RECORD = 10
 """Cuts until a new record is begun."""
@@ -79,10 +83,14 @@ class _Lines(logging.Handler):
             self._found.log.append(record.getMessage())
 
 
-def write_until_cut(path: Path, power: Power, dice: Random, found: Found) -> set[int]:
+def write_until_cut(
+    path: Path, power: Power, dice: Random, found: Found, key: bytes | None
+) -> set[int]:
     """Writes as fast as it can; the rows that were confirmed when the power went."""
     confirmed: set[int] = set()
-    writer = Writer(path, settings=SETTINGS, on_state=lambda ok, why: found.told.append(why))
+    writer = Writer(
+        path, key=key, settings=SETTINGS, on_state=lambda ok, why: found.told.append(why)
+    )
     writer.start()
     seq = writer.last_seq()
     began = seq
@@ -117,9 +125,13 @@ def write_until_cut(path: Path, power: Power, dice: Random, found: Found) -> set
     return confirmed
 
 
-def cut_again_and_again(folder: Path, cuts: int, synchronous: str, seed: int) -> Found:
+def cut_again_and_again(
+    folder: Path, cuts: int, synchronous: str, seed: int, key: bytes | None
+) -> Found:
     """The whole work of the process."""
     found, power, dice = Found(), Power(), dice_of(seed)
+    if key is not None:
+        apsw.set_default_vfs(power.encrypted())
     logging.getLogger().addHandler(_Lines(found))
     whole = record_file.open_for_writing
 
@@ -135,13 +147,13 @@ def cut_again_and_again(folder: Path, cuts: int, synchronous: str, seed: int) ->
         path = folder / f"{number // ON_ONE_RECORD}.db"
         if number % ON_ONE_RECORD == 0:
             confirmed = set()
-        new = write_until_cut(path, power, dice, found)
+        new = write_until_cut(path, power, dice, found, key)
         confirmed |= new
         found.cuts += 1
         found.confirmed += len(new)
         try:
-            kept = {row.seq for row in Reader(path).audit_by_kind("session-a", {"note"})}
-            checked = verify(path)
+            kept = {row.seq for row in Reader(path, key=key).audit_by_kind("session-a", {"note"})}
+            checked = verify(path, key=key)
             broken = checked.broken
         except (apsw.Error, Exception) as error:
             kept, broken = set(), f"{type(error).__name__}: {error}"
@@ -157,11 +169,13 @@ def cut_again_and_again(folder: Path, cuts: int, synchronous: str, seed: int) ->
     return found
 
 
-def in_a_process(folder: Path, cuts: int, synchronous: str, seed: int) -> Found:
+def in_a_process(
+    folder: Path, cuts: int, synchronous: str, seed: int, *, key: bytes = b""
+) -> Found:
     """The power of one process is not that of another."""
     folder.mkdir()
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(folder), str(cuts), synchronous, str(seed)],
+        [sys.executable, "-m", __name__, str(folder), str(cuts), synchronous, str(seed), key.hex()],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -170,15 +184,20 @@ def in_a_process(folder: Path, cuts: int, synchronous: str, seed: int) -> Found:
 
 def measure(folder: Path, full: bool) -> Result:
     found = in_a_process(folder / "full", CUTS if full else CUTS_SHORT, "FULL", 8)
+    encrypted = in_a_process(
+        folder / "encrypted", ENCRYPTED if full else ENCRYPTED_SHORT, "FULL", 10, key=KEY
+    )
     control = in_a_process(folder / "normal", CONTROL if full else CONTROL_SHORT, "NORMAL", 9)
     numbers = (
         Number(f"lost of {found.confirmed:,} confirmed rows in {found.cuts} cuts", found.lost, 0),
-        Number("broken records", found.broken, 0),
+        Number(f"the same of {encrypted.confirmed:,} in {encrypted.cuts} cuts, encrypted",
+               encrypted.lost, 0),
+        Number("broken records", found.broken + encrypted.broken, 0),
         Number(f"control (NORMAL): losing cuts of {control.cuts}", control.losing, 1, least=True),
-    )
+    )  # fmt: skip
     also = (
         f"{found.flushes:,} flushes; control lost {control.lost:,} of {control.confirmed:,} rows"
-        + (f"; first broken place: {found.first}" if found.first else "")
+        + (f"; first broken place: {first}" if (first := found.first or encrypted.first) else "")
     )
     told = "– (the computer is off; row 9 is what is seen when it is on again)"
     return Result(numbers, told, next(iter(found.log), ""), also)
@@ -195,6 +214,8 @@ def test_a_power_cut_loses_no_confirmed_row_and_would_without_flushes(tmp_path: 
 
 
 if __name__ == "__main__":
-    where, count, how, start = sys.argv[1:]
-    result = cut_again_and_again(Path(where), int(count), how, int(start))
+    where, count, how, start, of_key = sys.argv[1:]
+    result = cut_again_and_again(
+        Path(where), int(count), how, int(start), bytes.fromhex(of_key) or None
+    )
     sys.stdout.write(json.dumps(asdict(result)) + "\n")

@@ -16,7 +16,7 @@ from tests.loop import run, until
 from vitals import crash_report, supervisor
 from vitals.config import Config, parse
 from vitals.sd_notify import Manager
-from vitals.supervised import GRACE_S, RETRY_S, SHORT_LIFE_S, Child
+from vitals.supervised import AGAIN_S, GRACE_S, RETRY_S, SHORT_LIFE_S, Child
 from vitals.supervisor import WEB_KILL_S, Supervisor, _health
 
 
@@ -55,6 +55,25 @@ def test_a_child_has_grace_to_start_and_none_later() -> None:
     assert child.silent_s(203.0) == 3.0
     child.started = 202.0
     assert child.silent_s(204.0) == 4.0, "a new start is no sign of life"
+
+
+def test_what_has_started_once_is_not_waited_for_so_long_when_it_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    child = Child("station", [], 5.0, first_started=100.0, started=100.0)
+    running = property(lambda self: 1)
+    monkeypatch.setattr(Child, "pid", running)
+    assert child.hung_s(100.0 + GRACE_S) == 0.0, "its first start"
+    now[0] = 102.0
+    child.alive()
+    child.healthy, child.started = False, 200.0  # killed, and started again
+    assert child.hung_s(200.0 + AGAIN_S) == 0.0
+    assert child.hung_s(200.0 + AGAIN_S + 6) == 6.0, "it hangs as it starts"
+    slow = Child("station", [], 5.0, started=72.0)
+    slow.alive()
+    assert slow.grace_s == GRACE_S, "a slow computer has more of it, and never more than at first"
 
 
 def test_a_supervisor_that_was_stopped_itself_blames_nobody(
