@@ -51,6 +51,7 @@ class Honesty(Shape):
     from_us: int
     to_us: int
     sentence: str
+    deleted: bool
     channels: list[ChannelCoverage]
     nibp: PressureCounts
     down: list[Moment]

@@ -44,7 +44,7 @@
       place.append(kv.el("h3", {}, "How much was measured"));
       const rows = body.honesty.channels.map((each) => coverage(each, context));
       if (rows.length) place.append(review.table("How much was measured", COVERAGE, rows, { cards: true }));
-      else place.append(kv.el("p", { class: "empty" }, "Nothing was measured continuously."));
+      else place.append(kv.el("p", { class: "empty" }, body.honesty.deleted ? "The values were deleted when their time was over; what they covered is no longer known." : "Nothing was measured continuously."));
       place.append(kv.el("p", { class: "plan" }, plan(body.honesty)));
     },
   });

@@ -83,6 +83,7 @@ def honesty(data: SessionData) -> dict[str, Any]:
         "from_us": cover.from_us,
         "to_us": cover.to_us,
         "sentence": cover.sentence(),
+        "deleted": cover.deleted,
         "channels": list(_channels(data)),
         "nibp": {
             "planned": nibp.planned,

@@ -11,6 +11,7 @@ from tests.store.build import FAST, KEY, T0, audit, fill, opened, raw, session, 
 from vitals.cli import cli
 from vitals.config import RetentionConfig
 from vitals.errors import StoreError
+from vitals.export.coverage import Coverage
 from vitals.export.read import read_session
 from vitals.nightly import expire
 from vitals.replay import recorded
@@ -32,6 +33,13 @@ _CHANGE = (
 def _forget(path: Path, *uuids: str, **options: object) -> list[Forgotten]:
     given: dict[str, object] = {"reason": "asked to", "by": "Ann", "now_us": AT}
     return list(forget(path, uuids or ("session-b",), **(given | options)))  # type: ignore[arg-type]
+
+
+def _coverage(path: Path) -> Coverage:
+    reader = Reader(path)
+    record = reader.session("session-b")
+    assert record is not None
+    return read_session(reader, record, names=False, exported_us=AT).coverage
 
 
 def _is_intact(path: Path, uuid: str = "session-b") -> str:
@@ -58,6 +66,22 @@ def test_samples_go_and_the_audit_trail_stays(path: Path) -> None:
     assert row.body["numerics"] == numerics > 0
     assert row.body["reason"] == "asked to"
     assert row.body["was_whole"] is True
+
+
+def test_what_was_deleted_is_not_said_to_have_never_been_measured(path: Path) -> None:
+    fill(path)
+    covered = _coverage(path)
+    assert covered.channels
+    _forget(path, what="waves")
+    without = _coverage(path)
+    assert not without.deleted
+    kept = tuple(one for one in covered.channels if one.channel not in ("pleth", "ecg"))
+    assert without.channels == kept
+    _forget(path)
+    found = _coverage(path)
+    assert found.deleted
+    assert found.channels == ()
+    assert found.sentence().startswith("the values were deleted when their time was over")
 
 
 def test_a_forgotten_session_verifies_and_says_by_whom(path: Path) -> None:

@@ -92,15 +92,23 @@ class NibpCoverage:
     failed: int
 
 
+DELETED = "the values were deleted when their time was over"
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Coverage of a session from `from_us` to `to_us`; `off` = off the monitor."""
+    """Coverage of a session from `from_us` to `to_us`; `off` = off the monitor.
+
+    `deleted`: what was covered is no longer known, as the values were deleted when their time was
+    over.
+    """
 
     from_us: int
     to_us: int
     off: tuple[Span, ...]
     channels: tuple[ChannelCoverage, ...]
     nibp: NibpCoverage
+    deleted: bool = False
 
     @property
     def off_us(self) -> int:
@@ -118,6 +126,8 @@ class Coverage:
             parts.append(f"NIBP {self.nibp.taken}/{self.nibp.planned} planned readings")
         if self.off_us:
             parts.append(f"off the monitor {lasting(self.off_us)}")
+        if self.deleted:
+            parts.insert(0, DELETED)
         return "; ".join(parts) or "nothing was measured"
 
 
@@ -168,6 +178,7 @@ def measure(
     off: Iterable[Span] = (),
     attempts: int = 0,
     failed: int = 0,
+    deleted: bool = False,
 ) -> Coverage:
     """Coverage of a session.
 
@@ -180,6 +191,7 @@ def measure(
         off: when the patient was off the monitor.
         attempts: blood pressures tried.
         failed: those of them without a reading.
+        deleted: the values are there no more.
     """
     apart = _union(clip(off, from_us, to_us))
     by_channel: dict[str, list[Stream]] = {key: [] for key in expected}
@@ -188,7 +200,8 @@ def measure(
     channels = tuple(
         _channel(key, found, from_us, to_us, apart) for key, found in by_channel.items()
     )
-    return Coverage(from_us, to_us, apart, channels, _nibp(due, to_us, attempts, failed))
+    nibp = _nibp(due, to_us, attempts, failed)
+    return Coverage(from_us, to_us, apart, channels, nibp, deleted)
 
 
 def _channel(

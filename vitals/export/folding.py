@@ -21,6 +21,7 @@ from vitals.export.session_data import (
     channel_of,
 )
 from vitals.model import US, Dose, Due, Priority, Quality, Session
+from vitals.store.rows import FORGOTTEN
 from vitals.store.rows import StoredAudit as Row
 
 _STREAMING_US = 15 * US
@@ -130,6 +131,10 @@ def _off(entries: Iterable[Entry], to_us: int) -> list[Span]:
     return spans
 
 
+_WAVES_HZ = 10.0
+"""A channel as fast as this is a waveform."""
+
+
 def coverage_of(
     session: Session,
     to_us: int,
@@ -177,6 +182,11 @@ def coverage_of(
         and key != "cuff"
         and not (device in cuffs and key == "pr")
     ]
+    forgotten = {entry.body.get("what") for entry in entries if entry.kind == FORGOTTEN}
+    if "all" in forgotten:  # that nothing is there says nothing of what was
+        streams, expected = [], []
+    elif forgotten:
+        expected = [key for key in expected if (channel_of(key).rate_hz or 0) < _WAVES_HZ]
     end_us = session.finished_us or to_us
     pressures = list(pressures)
     return measure(
@@ -188,6 +198,7 @@ def coverage_of(
         off=_off(entries, to_us),
         attempts=len(pressures),
         failed=sum(bool(one.failure) for one in pressures),
+        deleted="all" in forgotten,
     )
 
 

@@ -11,6 +11,7 @@ from vitals.export import times
 from vitals.export.added import additions
 from vitals.export.clinic import Labels
 from vitals.export.coverage import (
+    DELETED,
     ChannelCoverage,
     artifact_words,
     gap_words,
@@ -218,7 +219,8 @@ def _coverage(data: SessionData) -> Tile:
     nibp = data.coverage.nibp
     taken = f"BP: {nibp.taken} of {nibp.planned} planned, {nibp.failed} failed"
     if spo2 is None or spo2.share is None:
-        return Tile("Coverage", "--", ("nothing was measured continuously", taken), marked=True)
+        why = DELETED if data.coverage.deleted else "nothing was measured continuously"
+        return Tile("Coverage", "--", (why, taken), marked=True)
     lines = [f"{gap_words(spo2)}, artifact {artifact_words(spo2)}"]
     lines += [] if pulse is None or pulse is spo2 else [_channel(pulse)]
     lines.append(taken)
