@@ -100,8 +100,9 @@ def document() -> dict[str, Any]:
                 "screen": {
                     "type": "apiKey",
                     "in": "cookie",
-                    "name": "kv-screen-…",
-                    "description": "Of a browser in which somebody has signed in.",
+                    "name": "kv-screen",
+                    "description": "Of a browser in which somebody has signed in; behind this "
+                    "name stands `-` and a mark of the station, and `__Host-` before it under TLS.",
                 },
             },
             "schemas": _open(schemas),

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 
 from dashboard import server
 from dashboard.cli_commands import listen
+from tests.dashboard.figure_process import KeptWorker
 from vitals import wire
 from vitals.audience import AudienceCount
 from vitals.clock import Clock
@@ -233,7 +235,9 @@ class Web:
     def start(self) -> Web:
         self._listener = listen("127.0.0.1", self._port)
         self._port = self._listener.getsockname()[1]
-        self.server = server.create(self._feed, self._store, self.deaths.append, self._access)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(server, "Worker", KeptWorker)
+            self.server = server.create(self._feed, self._store, self.deaths.append, self._access)
         settings = uvicorn.Config(
             self.server.asgi,
             log_level="warning",
