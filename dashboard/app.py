@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -11,12 +13,14 @@ from dash import dcc, html
 from fastapi import FastAPI
 from plotly.offline import get_plotlyjs_version
 
-from dashboard.build import ASSETS
+from dashboard.build import ASSETS, BOOT
 from dashboard.cookies import CSRF_HEADER
 from dashboard.login_page import DISCLAIMER
 from dashboard.pages import PAGES
 
 PLOTLY_PATH = f"/vendor/plotly-{get_plotlyjs_version()}.min.js"
+
+_BOOT = BOOT.read_text(encoding="utf-8")
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en" data-build="BUILD" data-plotly="PLOTLY" data-csrf="CSRF">
@@ -26,6 +30,7 @@ _INDEX = """<!DOCTYPE html>
 <meta name="color-scheme" content="dark">
 <meta name="theme-color" content="#0b0f14">
 <title>{%title%}</title>
+<script>BOOT</script>
 <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
 {%css%}
 </head>
@@ -53,6 +58,13 @@ class _Dash(dash.Dash):
         """The page, with a configuration that needs nothing but this server."""
         page: Any = super().interpolate_index  # untyped in Dash
         return page(*parts, config=local_only(config), **named)
+
+    def csp_hashes(self, hash_algorithm: str = "sha256") -> list[str]:
+        """Of all scripts that stand in a page, ours among them."""
+        of_dash: Any = super().csp_hashes  # untyped in Dash
+        digest = hashlib.new(hash_algorithm, _BOOT.encode()).digest()
+        ours = f"'{hash_algorithm}-{base64.b64encode(digest).decode()}'"
+        return [*of_dash(hash_algorithm), ours]
 
 
 def local_only(config: str) -> str:
@@ -90,7 +102,8 @@ def mount(server: FastAPI, build: str, csrf_cookie: str) -> Any:
         update_title="",
         index_string=_INDEX.replace("BUILD", build)
         .replace("PLOTLY", PLOTLY_PATH)
-        .replace("CSRF", csrf_cookie),
+        .replace("CSRF", csrf_cookie)
+        .replace("BOOT", _BOOT),
         csrf_token_name=csrf_cookie,
         csrf_header_name=CSRF_HEADER,
         add_log_handler=False,
