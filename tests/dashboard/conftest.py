@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from dashboard import server
 from tests.dashboard import live_clinic, ward
 
 CHROMIUM = "/usr/bin/chromium"
@@ -39,6 +40,14 @@ def browser() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@pytest.fixture(scope="module")
+def without_charts() -> Iterator[None]:
+    """For files whose tests are about something else than charts, and open many pages with one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "PLOTLY_FILE", Path(__file__).with_name("no_chart.js"))
+        yield
 
 
 @pytest.fixture

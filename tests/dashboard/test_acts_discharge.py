@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import LAPTOP, OpenPage, eventually
 from tests.dashboard.live_clinic import at_room
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 
 def line(page: Page, criterion: str) -> Any:

@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from tests.dashboard.live_clinic import at_room
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 
 @pytest.mark.parametrize("size", [WIDE, LAPTOP, PHONE], ids=str)
 def test_one_tap_on_the_room_page_and_the_page_is_the_emergencys(

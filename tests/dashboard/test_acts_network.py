@@ -11,6 +11,8 @@ from tests.dashboard.conftest import OpenPage, eventually
 from tests.dashboard.live_clinic import at_room
 from vitals import wire
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 PRESS_AT_ONCE = """
 () => {
   let pressed = false;

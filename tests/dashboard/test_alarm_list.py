@@ -11,6 +11,8 @@ from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from tests.dashboard.ward import alarm, session, wait_until
 from vitals.model import US
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 # When the page was last clicked, and when an alarm on it last changed its state (ms).
 TIMES = """
 window.__clicked = window.__changed = 0;

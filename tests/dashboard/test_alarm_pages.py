@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import OpenPage, eventually
 from tests.dashboard.ward import alarm, wait_until
 from vitals.model import US
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 # Counts the tones that the page starts.
 TONES = """

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import OpenPage, eventually
 from tests.dashboard.ward import alarm, room, session, wait_until, ward
 from vitals import wire
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 
 def room_page(open_page: OpenPage, web: Any, name: str = "room-1") -> Page:

@@ -13,6 +13,8 @@ from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage
 from vitals import wire
 from vitals.model import US
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 MINUTE_US = 60 * US
 
 

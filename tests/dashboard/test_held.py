@@ -14,6 +14,8 @@ from tests.dashboard.conftest import PHONE, WIDE, OpenPage, eventually
 from vitals import wire
 from vitals.model import US
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 VALUES = {"nibp_sys": 128.0, "nibp_dia": 82.0, "nibp_map": 97.0, "pr": 70.0}
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.ward import CUFF, reading
 from vitals.model import US
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 # Every text that a number ever showed, with its state and the age of its sample by the page's
 # own idea of the station's time.

@@ -14,6 +14,8 @@ from tests.dashboard.devtools import Chromium, Tab, seconds_until
 from tests.dashboard.ward import alarm, wait_until
 from vitals.model import US
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 # The page's own timers never fire again: worse than any throttling of a hidden tab.
 NO_TIMERS = "window.setInterval = () => 0;"
 # Counts the tones that the page starts.

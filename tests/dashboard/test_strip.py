@@ -13,6 +13,8 @@ from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from vitals import wire
 from vitals.model import US
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 SIZE_OF = "e => parseFloat(getComputedStyle(e).fontSize)"
 ORDER = "[...document.querySelectorAll('.strip-item')].map(e => e.dataset.dueRoom)"
 MINUTE_US = 60 * US

@@ -14,6 +14,8 @@ from tests.dashboard.conftest import PHONE, WIDE, OpenPage, eventually
 from vitals import wire
 from vitals.model import US
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 SIZE_OF = "e => parseFloat(getComputedStyle(e).fontSize)"
 # Heads of vitals whose words lie on each other or leave their cell.
 CROWDED = """
