@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.api import shapes, shapes_page
+from dashboard.api import shapes, shapes_sheet
 from dashboard.api.data import MOST
 from dashboard.api.exports import ExportAsked
 from dashboard.api.operations import (
@@ -115,7 +115,7 @@ OPERATIONS = (
         "/v1/sessions/{uuid}/rems",
         SESSION,
         "The fields of the REMS sheet, each with its source.",
-        shapes_page.Sheet,
+        shapes_sheet.Sheet,
         tagged=True,
     ),
     Operation(
