@@ -7,12 +7,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
-.PHONY: demo test sessions check faults bench bench-ble fuzz soak soak-live supply browser clean
+.PHONY: demo test test-long sessions check faults bench bench-ble fuzz soak soak-live central-demo central-faults bench-central supply browser postgres clean
 
 demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 8 --speed 10"
 	@$(BIN)/vitals demo $(ARGS)
 
-test: $(VENV)/.test browser  ## everything: types, style, imports, unit, pty, Chromium
+test: $(VENV)/.test browser postgres  ## everything: types, style, imports, unit, pty, Chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 sessions: $(VENV)/.test browser  ## whole sessions from arrival to discharge, in Chromium, and their record
@@ -51,12 +51,24 @@ $(VENV)/.test: $(VENV)/.runtime
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
+central-demo: $(VENV)/.test postgres  ## two stations, a PostgreSQL of their own and the central page
+	@$(BIN)/vitals central-demo $(ARGS)
+
+central-faults: $(VENV)/.test postgres  ## what becomes of the line to the centre, at its full numbers
+	$(BIN)/python -m tests.central.outages $(ARGS)
+
+bench-central: $(VENV)/.test postgres  ## ten thousand rooms by way of PostgreSQL, as a table
+	$(BIN)/python -m tests.bench.central $(ARGS)
+
 supply: $(VENV)/.test  ## what the program is made of (CycloneDX), and what is known against it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c '.ci/sbom && .ci/audit'
 
 browser:
 	@sh .ci/browser
 	@sh .ci/npm
+
+postgres:
+	@sh .ci/postgres
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
