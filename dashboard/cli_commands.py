@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -126,11 +127,31 @@ def serve(
         WebError: a task that the pages need has died, or the certificate cannot be used.
         PeopleError: the accounts cannot be read.
     """
-    web = web or configuration.WebConfig()
+    run(
+        lambda on_death, access: server.create(feed, store, on_death, access),
+        listener,
+        web or configuration.WebConfig(),
+    )
+
+
+def run(
+    build: Callable[[Callable[[str], None], server.Access], server.Web],
+    listener: socket.socket,
+    web: configuration.WebConfig,
+) -> None:
+    """Serves what `build` makes until told to stop.
+
+    Args:
+        build: is given whom to tell of a task that has died, and how the pages can be reached.
+        listener: see `listen`.
+        web: how they are served.
+
+    Raises:
+        WebError, PeopleError: see `serve`.
+    """
     address = _address(listener, web)
     running: list[_Server] = []
-    access = _access(web)
-    built = server.create(feed, store, lambda cause: running[0].die(cause), access)
+    built = build(lambda cause: running[0].die(cause), _access(web))
     settings = uvicorn.Config(
         built.asgi,
         log_level="warning",

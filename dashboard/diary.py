@@ -22,7 +22,7 @@ import apsw
 from dashboard.auth import Auth
 from vitals import wire
 from vitals.errors import FeedError
-from vitals.follower import Follower
+from vitals.follower import Source
 from vitals.model import US
 from vitals.people_file import PeopleError
 from vitals.session.permissions import WEB_EVENT
@@ -52,7 +52,7 @@ class Diary:
         lost: notes for which there was no room in memory.
     """
 
-    def __init__(self, auth: Auth, follower: Follower) -> None:
+    def __init__(self, auth: Auth, follower: Source | None) -> None:
         self.told = 0
         self.lost = 0
         self._auth = auth
@@ -129,17 +129,29 @@ class Diary:
         stored = await self._auth.store.events()
         events = stored or list(self._noted)[:AT_ONCE]
         for event_id, facts in events:
-            result = await self._follower.command(_message(event_id, facts), ANSWER_S)
-            if result.ok and not result.recorded:
-                return False  # a full disk: sent again until it is in the record
-            if not result.ok:
-                log.error("the station does not record event %s: %s", event_id, result.error)
+            if not await self._tell(event_id, facts):
+                return False
             if stored:
                 await self._auth.store.recorded(event_id)
             else:
                 self._noted.popleft()
             self.told += 1
         return bool(events)
+
+    async def _tell(self, event_id: str, facts: dict[str, Any]) -> bool:
+        """Has an event recorded; False when it must be tried again.
+
+        Raises:
+            FeedError: there is no station now.
+        """
+        if self._follower is None:
+            return False
+        result = await self._follower.command(_message(event_id, facts), ANSWER_S)
+        if result.ok and not result.recorded:
+            return False  # a full disk: sent again until it is in the record
+        if not result.ok:
+            log.error("the station does not record event %s: %s", event_id, result.error)
+        return True
 
 
 def _insert(connection: apsw.Connection, events: list[_Event]) -> None:

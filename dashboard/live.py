@@ -14,21 +14,23 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.auth import Auth
 from dashboard.limits import Limits
+from dashboard.metrics_station import Family
 from dashboard.station_clock import StationClock
 from dashboard.who import ANYBODY, SCOPE, Viewer
 from vitals import wire
 from vitals.clock import boottime_ns
 from vitals.errors import FeedError
 from vitals.feed import NO_MESSAGE
-from vitals.follower import Follower
+from vitals.follower import Source
 from vitals.hub import Hub, Mailbox
 
 log = logging.getLogger(__name__)
@@ -119,9 +121,13 @@ class OpenPage:
         self.pace = Limits(MESSAGES_A_MINUTE)
         self.ear = Ear()
         self.closing = asyncio.Event()
-        self.box = hub.subscribe(waves, viewer.rooms)
+        self.box = hub.subscribe(waves, self.rooms())
         self._hub = hub
         self._auth = auth
+
+    def rooms(self) -> frozenset[str] | None:
+        """The rooms whose state flows to it, None for all."""
+        return self.viewer.rooms
 
     def cut(self) -> None:
         """Ends it, and whatever waits for it."""
@@ -135,9 +141,19 @@ class OpenPage:
             self.cut()
             return
         self.viewer = viewer
-        if viewer.rooms != self.box.rooms:
-            self._hub.show(self.box, viewer.rooms)
+        self.show()
         self.box.put(("who", ""), msgspec.json.encode(self._auth.who(viewer)))
+
+    def show(self) -> None:
+        """Begins anew when other rooms flow to it than before."""
+        rooms = self.rooms()
+        if rooms != self.box.rooms:
+            self._hub.show(self.box, rooms)
+
+    def take(self, message: Any) -> None:
+        """Takes what the page says of itself."""
+        if isinstance(message, Waves):
+            self.box.rooms_with_waves = frozenset(message.rooms)
 
 
 async def _text(ws: WebSocket) -> str | bytes:
@@ -168,10 +184,15 @@ class Live:
         armed: of these, where an alarm is heard.
         queued: messages that wait for pages.
         counts: frames and bytes sent, messages dropped, commands by outcome.
+        central: whether these are the pages of the centre; see `dashboard.central_live`.
+        decode_up: a message of a page.
     """
 
+    central: ClassVar[bool] = False
+    decode_up: ClassVar[Any] = _decode_up
+
     def __init__(
-        self, hub: Hub, follower: Follower, clock: StationClock, build: str, auth: Auth
+        self, hub: Hub, follower: Source, clock: StationClock, build: str, auth: Auth
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._hub = hub
@@ -180,6 +201,14 @@ class Live:
         self._build = build
         self._auth = auth
         self._pages: set[OpenPage] = set()
+
+    def tasks(self) -> Iterable[tuple[str, Coroutine[Any, Any, None]]]:
+        """What has to run beside it, by name."""
+        return ()
+
+    def families(self) -> Iterable[Family]:
+        """More for `/metrics`."""
+        return ()
 
     @property
     def clients(self) -> int:
@@ -215,7 +244,7 @@ class Live:
             return
         await ws.accept()
         waves = rooms_of(ws.query_params.get("waves", ""))
-        page = OpenPage(self._hub, self._auth, viewer, waves, caller)
+        page = self._page(viewer, waves, caller)
         self._pages.add(page)
         self._auth.join(page)
         page.tell()  # it may have been signed out since the gate let it in
@@ -235,6 +264,9 @@ class Live:
             self.counts["dropped"] += page.box.dropped
             if page.box.dropped:
                 log.info("a page that has left was too slow for %d messages", page.box.dropped)
+
+    def _page(self, viewer: Viewer, waves: frozenset[str], caller: str) -> OpenPage:
+        return OpenPage(self._hub, self._auth, viewer, waves, caller)
 
     def _too_many(self, caller: str) -> bool:
         of_one = sum(page.caller == caller for page in self._pages)
@@ -277,6 +309,7 @@ class Live:
             mode=station.mode if station else "real",
             care=station.care if station else msgspec.Raw(b"null"),
             escalation=station.escalation if station else [],
+            central=self.central,
         )
 
     async def _receive(self, ws: WebSocket, page: OpenPage, tasks: asyncio.TaskGroup) -> None:
@@ -290,16 +323,16 @@ class Live:
                     await ws.close(TOO_MANY, "too many messages in a short time")
                     return
                 try:
-                    message = _decode_up(text)
+                    message = self.decode_up(text)
                 except NO_MESSAGE:
                     await ws.close(BAD_MESSAGE, "that was no command")
                     return
-                if isinstance(message, Waves):
-                    box.rooms_with_waves = frozenset(message.rooms)
-                elif isinstance(message, Sound):
+                if isinstance(message, Sound):
                     self._sound(page.ear, message.armed)
                 elif isinstance(message, Active):
                     self._auth.touch(page.viewer)
+                elif not isinstance(message, wire.CommandMsg):
+                    page.take(message)
                 elif len(waiting) >= MOST_AT_ONCE:
                     error = "too many commands are waiting for an answer; wait a moment"
                     box.post(wire.ResultMsg(id=message.id, ok=False, error=error))

@@ -18,7 +18,7 @@ from dashboard.metrics_station import Family, of_station
 from dashboard.station_clock import StationClock
 from dashboard.worker import Worker
 from vitals import __version__
-from vitals.follower import Follower
+from vitals.follower import Source
 from vitals.hub import Hub
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,7 +33,7 @@ class Sources:
     """
 
     hub: Hub
-    follower: Follower
+    follower: Source
     clock: StationClock
     live: Live
     worker: Worker
@@ -44,8 +44,11 @@ class Sources:
 
 def render(sources: Sources, now_ns: int) -> str:
     """The page that Prometheus reads; `now_ns` is `boottime_ns`."""
-    station = of_station(sources.hub.snapshot(), sources.clock, now_ns)
-    return "".join(_lines([*_web(sources, now_ns), *station, *_process()]))
+    # of the rooms of one station; thousands of a centre are asked for by other means
+    rooms = frozenset[str]() if sources.live.central else None
+    station = of_station(sources.hub.snapshot(rooms), sources.clock, now_ns)
+    families = [*_web(sources, now_ns), *station, *sources.live.families(), *_process()]
+    return "".join(_lines(families))
 
 
 def _web(s: Sources, now_ns: int) -> Iterator[Family]:

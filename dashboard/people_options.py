@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ def of_accounts(command: _Command) -> _Command:
         click.option(
             "--config",
             type=click.Path(path_type=Path),
-            help="The accounts of the record this config names.",
+            help="The accounts of the record, or the centre, of this config.",
         ),
         click.option(
             "--store", type=click.Path(path_type=Path), help="The record [default: vitals.db]."
@@ -38,7 +39,23 @@ def accounts_of(store: Path | None, config: Path | None, *, create: bool = False
     from vitals.cli_commands import record_path
     from vitals.people_file import path_of
 
+    if store is None and config is not None and is_central(config):
+        from vitals.central.central_file import load
+
+        base = load(config).base
+        if create:
+            base.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Accounts(path_of(base), create=create)
     return Accounts(path_of(record_path(store, config)), create=create)
+
+
+def is_central(config: Path) -> bool:
+    """Whether it is a `central.toml`: it has no rooms of its own. One that is neither is not."""
+    try:
+        found = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # which the loader of a station's config says in words
+    return "central" in found and "room" not in found and "station" not in found
 
 
 def check_rooms(rooms: tuple[str, ...], config: Path | None) -> None:
@@ -47,6 +64,11 @@ def check_rooms(rooms: tuple[str, ...], config: Path | None) -> None:
         return
     from vitals.config import load
 
+    if is_central(config):
+        for room in rooms:
+            if not all(room.partition(":")):
+                raise click.BadParameter(f"{room!r}: at the centre a room is named station:room")
+        return
     known = [room.id for room in load(config).room]
     for room in rooms:
         if room not in known:

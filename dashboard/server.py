@@ -39,7 +39,7 @@ from dashboard.worker import Worker
 from vitals import __version__, people_file
 from vitals.clock import boottime_ns
 from vitals.errors import VitalsError
-from vitals.follower import Follower
+from vitals.follower import Follower, Source
 from vitals.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -79,11 +79,26 @@ class Web:
 
     asgi: Gate
     hub: Hub
-    follower: Follower
+    follower: Source
     clock: StationClock
     live: Live
     worker: Worker
     auth: Auth
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Parts that are others at the centre; None: as for a station.
+
+    Attributes:
+        live: makes `/live`.
+        diary: where reads and exports are noted.
+        desk: what answers questions about the record.
+    """
+
+    live: Callable[[Hub, Any, StationClock, str, Auth], Live] | None = None
+    diary: Callable[[Auth], Diary] | None = None
+    desk: Callable[[Worker, Any], Desk] | None = None
 
 
 def create(
@@ -103,16 +118,40 @@ def create(
     Raises:
         PeopleError: there are accounts, and they cannot be read.
     """
-    access = access or Access()
     hub = Hub(link="stale")
-    follower = Follower(feed_file, hub)
+    return assemble(hub, Follower(feed_file, hub), store, on_death, access or Access())
+
+
+def assemble(
+    hub: Hub,
+    follower: Source,
+    store: Path,
+    on_death: Callable[[str], None],
+    access: Access,
+    kinds: Kinds | None = None,
+) -> Web:
+    """Builds the server of whatever is followed.
+
+    Args:
+        hub: what `follower` follows into.
+        follower: says whether there is anything to show.
+        store: the station's record, and what the accounts are named by.
+        on_death: see `create`.
+        access: see `create`.
+        kinds: what is made otherwise than for a station.
+
+    Raises:
+        PeopleError: there are accounts, and they cannot be read.
+    """
+    kinds = kinds or Kinds()
     clock = StationClock()
     worker = Worker()
     build = build_id()
     auth = Auth(people_file.path_of(store), lock_s=access.lock_s, required=access.required)
     cookies = Cookies.of(store, secure=access.secure)
-    live = Live(hub, follower, clock, build, auth)
-    diary = Diary(auth, follower)
+    live = (kinds.live or Live)(hub, follower, clock, build, auth)
+    diary = kinds.diary(auth) if kinds.diary else Diary(auth, follower)
+    desk = kinds.desk(worker, diary) if kinds.desk else Desk(hub, worker, store, diary)
 
     @contextlib.asynccontextmanager
     async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
@@ -122,6 +161,7 @@ def create(
             _task(follower.tell_audience(live.audience), "audience", on_death),
             _task(auth.run(), "accounts", on_death),
             _task(diary.run(), "diary", on_death),
+            *(_task(work, name, on_death) for name, work in live.tasks()),
         ]
         if access.ready_s is not None:
             tasks.append(asyncio.create_task(_make_ready(worker, access.ready_s)))
@@ -146,7 +186,7 @@ def create(
     sources = metrics.Sources(hub, follower, clock, live, worker, diary, gate.limits, build)
     _add_routes(server, web, sources)
     server.include_router(auth_routes.router(auth, cookies))
-    server.include_router(api.router(Desk(hub, worker, store, diary)))
+    server.include_router(api.router(desk))
     pages = app.mount(server, build, cookies.csrf)
     return web
 

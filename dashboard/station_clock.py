@@ -42,7 +42,7 @@ class StationClock:
 
     async def follow(self, hub: Hub) -> None:
         """Listens to a hub's beats until cancelled."""
-        box = hub.subscribe(frozenset())
+        box = hub.subscribe(frozenset(), frozenset())
         try:
             while True:
                 self._take(await box.take(), boottime_ns())

@@ -77,8 +77,13 @@ class Demo:
         port: int,
         faults: Sequence[LineFault] = (),
         swaps_per_minute: float = 0.0,
+        station: str = "demo",
+        more: str = "",
     ) -> None:
-        """Makes the rooms; without a `story` their sessions have been open for a while."""
+        """Makes the rooms; without a `story` their sessions have been open for a while.
+
+        `station` is its id; `more` stands in its config, too.
+        """
         bad = (faults, swaps_per_minute)
         self._air = _air() if rooms > 1 and ble.installed() else None
         airs = [None] * (rooms - 1) + [self._air]
@@ -86,9 +91,10 @@ class Demo:
             _room(folder, n, seed, speed, story, *bad, air) for n, air in enumerate(airs, 1)
         ]
         self.config_path = folder / "clinic.toml"
+        own = f'id = "{station}"\nstore = "vitals.db"\nmode = "demo"\nspeed = {speed:g}\n'
         self.config_path.write_text(
-            f'[station]\nid = "demo"\nstore = "vitals.db"\nmode = "demo"\nspeed = {speed:g}\n\n'
-            f"[web]\nport = {port}\n\n" + "\n".join(room.toml for room in self.rooms),
+            f"[station]\n{own}\n[web]\nport = {port}\n\n{more}"
+            + "\n".join(room.toml for room in self.rooms),
             encoding="utf-8",
         )
         self.config = config.load(self.config_path)

@@ -17,9 +17,18 @@ from vitals.errors import VitalsError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("simulators.cli_commands:demo", "Try everything with simulated rooms."),
+    "central-demo": (
+        "simulators.central_demo:central_demo",
+        "Try the central view with two simulated stations.",
+    ),
     "run": ("vitals.cli_commands:run", "Supervise the station and the web pages."),
     "station": ("devices.cli_commands:station", "Devices, alarms, record and feed of one PC."),
     "web": ("dashboard.cli_commands:web", "The pages, following a station."),
+    "central": ("vitals.central_command:central", "All stations on one page, by one PostgreSQL."),
+    "sender": (
+        "vitals.central.sender_command:sender",
+        "Send a station's record to the centre.",
+    ),
     "sessions": ("vitals.cli_commands:sessions", "List, show, open, close, export, verify."),
     "backup": ("vitals.backup_command:backup", "Copy the record, and check the copy."),
     "restore": ("vitals.backup_command:restore", "Make a record of a backup."),

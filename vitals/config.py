@@ -15,6 +15,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vitals import escalation, people_file
+from vitals.central import dsn
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 from vitals.store import keys
@@ -141,6 +142,17 @@ class RetentionConfig(_Table):
     """Waveforms, which may go earlier; default: with everything else."""
 
 
+class CentralConfig(_Table):
+    """The PostgreSQL that a station sends to, or that a central page reads; see docs/central.md."""
+
+    dsn: str = Field(min_length=1)
+    """libpq's keywords, without a password: `host=a,b dbname=kap user=station_north-1`."""
+    password: str = ""
+    """Where the password is: `file:/path` or `env:NAME`; none: the server asks for none."""
+    root_cert: Path | None = None
+    """Certificate of the authority that has signed the server's, as PEM."""
+
+
 class Config(_Table):
     """The whole file."""
 
@@ -153,6 +165,8 @@ class Config(_Table):
     escalation: list[EscalationStep] = Field(default_factory=lambda: list(ESCALATION))
     backup: BackupConfig = BackupConfig()
     retention: RetentionConfig = RetentionConfig()
+    central: CentralConfig | None = None
+    """None: this station stands alone."""
 
     @property
     def placed(self) -> list[tuple[str, DeviceConfig]]:
@@ -165,6 +179,11 @@ class Config(_Table):
         """Whether there is anything to do every night."""
         kept = self.retention
         return any(one is not None for one in (self.backup.to, kept.numerics_days, kept.waves_days))
+
+    @property
+    def sender_file(self) -> Path:
+        """Where the sender says how it gets on (mode 0600)."""
+        return Path(f"{self.station.store}.sender")
 
     @property
     def feed_file(self) -> Path:
@@ -228,7 +247,24 @@ def parse(text: str, *, path: Path) -> Config:
     to = config.backup.to
     backup = config.backup.model_copy(update={"to": base / to if to is not None else None})
     return config.model_copy(
-        update={"station": station, "web": web, "escalation": steps, "backup": backup}
+        update={
+            "station": station,
+            "web": web,
+            "escalation": steps,
+            "backup": backup,
+            "central": central_from(config.central, base) if config.central else None,
+        }
+    )
+
+
+def central_from(central: CentralConfig, base: Path) -> CentralConfig:
+    """The same with paths made absolute, from a folder."""
+    root = central.root_cert
+    return central.model_copy(
+        update={
+            "password": keys.resolved(central.password, base),
+            "root_cert": base / root if root is not None else None,
+        }
     )
 
 
@@ -317,6 +353,8 @@ def _check(config: Config, path: Path) -> None:
         refuse("web.tls_cert", "a certificate and its key go together; name both, or neither")
     # Whether there are accounts is for `check_access`: this is about the text alone.
     check_host(config.web.host, path=path, tls=config.web.secure, accounts=config.web.secure)
+    if config.central is not None and (wrong := dsn.unfit(config.central)):
+        refuse(*wrong)
     why = escalation.bad_command(station.alarm_command)
     if why:
         refuse("station.alarm_command", why)
@@ -399,6 +437,7 @@ _TABLES: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (Config, "retention"): RetentionConfig,
     (RoomConfig, "device"): DeviceConfig,
     (Config, "device"): DeviceConfig,
+    (Config, "central"): CentralConfig,
 }
 
 

@@ -7,6 +7,7 @@ VitalsError
 │   └── CommandError              the device or its protocol cannot do that
 ├── StoreError                    the record's database
 ├── FeedError                     the station cannot be reached, or speaks another version
+├── CentralError                  the central database cannot be reached, or refuses
 └── InstallError                  the installation itself is broken
 """
 
@@ -55,6 +56,10 @@ class StoreError(VitalsError):
 
 class FeedError(VitalsError, ConnectionError):
     """The station's feed cannot be reached or used."""
+
+
+class CentralError(VitalsError):
+    """The central database cannot be reached or used, or refuses what is sent."""
 
 
 class InstallError(VitalsError):

@@ -12,6 +12,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -34,6 +35,42 @@ MAX_DOWN = 64 << 20
 _BROKEN_FRAME = "the station sent a frame that is not a list of messages; restart it"
 
 log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What a dashboard follows: a station's feed, or PostgreSQL (`vitals.central.follower`).
+
+    Attributes:
+        hello: see `Follower`, as all of these.
+    """
+
+    @property
+    def hello(self) -> wire.Hello | None:
+        """The last greeting."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not heard."""
+        ...
+
+    @property
+    def ignored(self) -> int:
+        """Messages that this version does not know."""
+        ...
+
+    async def run(self) -> None:
+        """Follows until cancelled."""
+
+    async def command(self, message: wire.CommandMsg, timeout_s: float = 10.0) -> wire.ResultMsg:
+        """Sends a command and waits for its answer."""
+        ...
+
+    async def tell_audience(self, audience: Callable[[], wire.AudienceMsg]) -> None:
+        """Tells of the pages here until cancelled."""
+
+    def audience_changed(self) -> None:
+        """There are other pages than before."""
 
 
 class Follower:

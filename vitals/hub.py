@@ -6,18 +6,22 @@ readers are the pages). A message is encoded once; the web passes the station's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Literal
 
 from vitals import wire
 from vitals.latest import LatestRoom
-from vitals.mailbox import Key, Mailbox
+from vitals.mailbox import CAPS, Key, Mailbox
 from vitals.trend import Trend
+from vitals.wire.ward import WardRoomState
 
 __all__ = ["Hub", "Mailbox"]
 
 WAVE_SLOTS = 25
 """Newest waveform packets of one room and channel that may wait for a reader."""
+PER_ROOM = tuple(CAPS.keys() - {"snapshot", "beat", "feed", "held", "result", "who", "ward"})
+"""Kinds of messages that are about one room."""
 
 
 class Hub:
@@ -27,11 +31,20 @@ class Hub:
         link: `live`, or `stale` while the web's station is not there.
     """
 
-    def __init__(self, link: Literal["live", "stale"] = "live") -> None:
+    def __init__(self, link: Literal["live", "stale"] = "live", *, trends: bool = True) -> None:
+        """Knows nothing yet.
+
+        Args:
+            link: see `Hub`.
+            trends: whether trends of all rooms are kept; else only of those of `keep_trend`.
+        """
         self.link = link
+        self._trends = trends
         self._rooms: dict[str, LatestRoom] = {}
         self._held: dict[str, wire.HeldMsg] = {}
         self._boxes: set[Mailbox] = set()
+        self._of_all: set[Mailbox] = set()
+        self._of_room: dict[str, set[Mailbox]] = {}
         self._beat: wire.BeatMsg | None = None
         self._seq = 0
         self._marks = 0
@@ -47,8 +60,7 @@ class Hub:
         if isinstance(message, wire.Snapshot):
             self.reset(message, raw)
             return
-        key = _KEYS[type(message)](self, message)
-        room = str(key[1])
+        room: str = getattr(message, "room", "")
         other = isinstance(message, wire.SessionMsg) and self._room(room).session_id != message.id
         started = bool(room) and self._room(room).apply(message)
         if isinstance(message, wire.BeatMsg):
@@ -59,18 +71,47 @@ class Hub:
             self._hold(message)
         elif not isinstance(message, wire.Hello):
             self._seq = max(self._seq, message.seq)
-        data = wire.encode(message) if raw is None else raw
+        self._tell(message, raw, started=started, other=other)
+
+    def _tell(self, message: wire.Down, raw: bytes | None, *, started: bool, other: bool) -> None:
+        """Leaves a message for its readers; without any, it is not even encoded."""
+        key = _KEYS[type(message)](self, message)
+        room = str(key[1])
         is_wave = key[0] == "wave"
-        for box in self._boxes:
+        data = raw
+        for box in self._readers(room):
             if is_wave and box.rooms_with_waves is not None and room not in box.rooms_with_waves:
-                continue
-            if room and box.rooms is not None and room not in box.rooms:
                 continue
             if started:
                 box.forget(room, "due", "mark", "care")
             if other:
                 box.forget_readings(room)
+            if data is None:
+                data = wire.encode(message)
             box.put(key, data)
+
+    def _readers(self, room: str) -> Iterator[Mailbox]:
+        """Mailboxes for what is about a room, or about all (`""`)."""
+        if not room:
+            return iter(self._boxes)
+        return chain(self._of_all, self._of_room.get(room, ()))
+
+    def _enter(self, box: Mailbox) -> None:
+        self._boxes.add(box)
+        if box.rooms is None:
+            self._of_all.add(box)
+            return
+        for room in box.rooms:
+            self._of_room.setdefault(room, set()).add(box)
+
+    def _leave(self, box: Mailbox) -> None:
+        self._boxes.discard(box)
+        self._of_all.discard(box)
+        for room in box.rooms or ():
+            readers = self._of_room.get(room, set())
+            readers.discard(box)
+            if not readers:
+                self._of_room.pop(room, None)
 
     def subscribe(
         self,
@@ -86,18 +127,42 @@ class Hub:
         # No await between the snapshot and the registration: nothing is lost or sent twice.
         box = Mailbox(rooms_with_waves, rooms)
         box.restart(wire.encode(self.snapshot(rooms)))
-        self._boxes.add(box)
+        self._enter(box)
         return box
 
     def show(self, box: Mailbox, rooms: frozenset[str] | None) -> None:
         """Lets a reader see other rooms from now on, beginning with a new snapshot."""
+        subscribed = box in self._boxes
+        self._leave(box)
         box.rooms = rooms
         box.restart(wire.encode(self.snapshot(rooms)))
+        if subscribed:
+            self._enter(box)
+
+    def show_more(self, box: Mailbox, rooms: frozenset[str]) -> None:
+        """The same for a reader that keeps what it knows: only what is new to it is sent whole."""
+        known = box.rooms or frozenset()
+        if rooms == known or box not in self._boxes:
+            return
+        self._leave(box)
+        box.rooms = rooms
+        self._enter(box)
+        for room in sorted(known - rooms):
+            box.forget(room, *PER_ROOM)
+        for room in sorted(rooms - known):
+            if room in self._rooms:
+                state = WardRoomState(room=self._rooms[room].message())
+                box.put(("room", room), wire.encode(state))
 
     def unsubscribe(self, box: Mailbox) -> None:
         """Ends a subscription; harmless when it has ended already."""
-        self._boxes.discard(box)
+        self._leave(box)
         box.close()
+
+    @property
+    def size(self) -> int:
+        """How many rooms there are."""
+        return len(self._rooms)
 
     @property
     def subscribers(self) -> int:
@@ -106,15 +171,17 @@ class Hub:
 
     def snapshot(self, rooms: frozenset[str] | None = None) -> wire.Snapshot:
         """The present state of everything, or of these rooms alone."""
+        if rooms is None:
+            shown: Iterable[LatestRoom] = self._rooms.values()
+        elif len(rooms) < len(self._rooms) // 16:  # a few of thousands
+            shown = (self._rooms[name] for name in sorted(rooms) if name in self._rooms)
+        else:
+            shown = (room for name, room in self._rooms.items() if name in rooms)
         return wire.Snapshot(
             seq=self._seq,
             link=self.link,
             beat=self._beat,
-            rooms=[
-                room.message()
-                for name, room in self._rooms.items()
-                if rooms is None or name in rooms
-            ],
+            rooms=[room.message() for room in shown],
             held=list(self._held.values()),
         )
 
@@ -129,12 +196,19 @@ class Hub:
         self.link = snapshot.link
         self._seq = snapshot.seq
         self._beat = snapshot.beat
-        self._rooms = {room.id: LatestRoom(room) for room in snapshot.rooms}
+        kept = frozenset(name for name, room in self._rooms.items() if room.keeps_trends)
+        self._rooms = {
+            room.id: LatestRoom(room, trends=self._trends or room.id in kept)
+            for room in snapshot.rooms
+        }
         self._held = {held.id: held for held in snapshot.held}
-        data = wire.encode(snapshot) if raw is None else raw
         state = wire.encode(wire.LinkState(state=snapshot.link))
         for box in self._boxes:
-            box.restart(data if box.rooms is None else wire.encode(self.snapshot(box.rooms)))
+            if box.rooms is None:
+                raw = wire.encode(snapshot) if raw is None else raw
+                box.restart(raw)
+            else:
+                box.restart(wire.encode(self.snapshot(box.rooms)))
             box.put(("feed", ""), state)
 
     def configure(self, rooms: list[wire.RoomMsg]) -> None:
@@ -158,9 +232,52 @@ class Hub:
         self._room(to).follow(self._room(room))
         self.reset(self.snapshot())
 
+    def place(self, room: wire.RoomMsg, changes: Iterable[wire.Down] | None = None) -> None:
+        """A room is there, or is another one than before; the trends of its session go on.
+
+        Args:
+            room: all of it, but for the trends.
+            changes: what leads its readers there; None: they begin anew with a snapshot.
+        """
+        known = self._rooms.get(room.id)
+        new = LatestRoom(room, trends=self._trends)
+        if known is not None:
+            new.go_on(known)
+        self._rooms[room.id] = new
+        if changes is None:
+            self._restart(room.id)
+            return
+        before = known.session_id if known else ""
+        for message in changes:
+            other = isinstance(message, wire.SessionMsg) and message.id != before
+            started = other and bool(new.session_id)
+            self._tell(message, None, started=started, other=other)
+
+    def remove(self, room: str) -> None:
+        """A room is no longer there; harmless when it was not."""
+        if self._rooms.pop(room, None) is not None:
+            self._restart(room)
+
+    def keep_trend(self, room: str, wanted: bool) -> None:
+        """Begins, or ends, to keep a room's trends in a hub that does not keep those of all."""
+        if room in self._rooms:
+            self._rooms[room].keep_trends(wanted or self._trends)
+
+    def fill_trend(self, room: str, session: str, trends: Iterable[wire.TrendMsg]) -> None:
+        """Adds what is known of a session's past, if the room is still in it."""
+        if room in self._rooms and self._rooms[room].session_id == session:
+            for trend in trends:
+                self._rooms[room].trend(trend.channel).absorb(trend)
+            self._restart(room)
+
+    def _restart(self, room: str) -> None:
+        """Readers of a room begin anew."""
+        for box in list(self._readers(room)):
+            box.restart(wire.encode(self.snapshot(box.rooms)))
+
     def _room(self, room: str) -> LatestRoom:
         if room not in self._rooms:
-            self._rooms[room] = LatestRoom(wire.RoomMsg(id=room, label=room))
+            self._rooms[room] = LatestRoom(wire.RoomMsg(id=room, label=room), trends=self._trends)
         return self._rooms[room]
 
     def _wave_key(self, m: wire.WaveMsg) -> Key:

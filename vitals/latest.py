@@ -18,10 +18,15 @@ MARKS = 500
 
 
 class LatestRoom:
-    """Folds the messages about one room into the present state; waveforms are not state."""
+    """Folds the messages about one room into the present state; waveforms are not state.
 
-    def __init__(self, room: wire.RoomMsg) -> None:
+    Attributes:
+        keeps_trends: whether what comes is added to the trends.
+    """
+
+    def __init__(self, room: wire.RoomMsg, *, trends: bool = True) -> None:
         self.id = room.id
+        self.keeps_trends = trends
         self._label = room.label
         self._devices = {device.id: device for device in room.devices}
         self._sources = room.sources
@@ -68,6 +73,18 @@ class LatestRoom:
         self._trends, other._trends = other._trends, {}
         self._marks, other._marks = other._marks, deque(maxlen=MARKS)
 
+    def go_on(self, before: LatestRoom) -> None:
+        """What the room was before: its trends go on, if they are of the same session."""
+        self.keeps_trends = before.keeps_trends
+        if before._trends_of == self._trends_of:
+            self._trends = before._trends
+
+    def keep_trends(self, wanted: bool) -> None:
+        """Whether trends are kept from now on; what was kept is dropped when they are not."""
+        self.keeps_trends = wanted
+        if not wanted:
+            self._trends.clear()
+
     @property
     def session_id(self) -> str:
         """The session that the room is in, `""` for none."""
@@ -83,7 +100,7 @@ class LatestRoom:
             return
         if m.channel in NIBP:
             self._notices.pop((m.device, "nibp_failed"), None)  # a reading ends the failure
-        if self._open and m.at_us >= (self._session.started_us or 0):
+        if self.keeps_trends and self._open and m.at_us >= (self._session.started_us or 0):
             self.trend(m.channel).add(m.at_us, m.value)
 
     def _notice(self, m: wire.NoticeMsg) -> None:

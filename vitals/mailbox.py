@@ -34,6 +34,8 @@ CAPS: dict[str, int | None] = {
     "mark": 500,
     "result": 500,
     "who": 1,
+    "ward": 1,
+    "room": 1000,
 }
 """Most messages of a kind that wait; beyond it the oldest of that kind goes.
 
@@ -98,9 +100,10 @@ class Mailbox:
     def restart(self, snapshot: bytes) -> None:
         """Replaces all that waits by a snapshot of the present.
 
-        What concerns this reader alone stays: answers to commands, who is at the page.
+        What concerns this reader alone stays: answers to commands, who is at the page, and which
+        rooms it shows at the centre.
         """
-        for key in [key for key in self._items if key[0] not in ("result", "who")]:
+        for key in [key for key in self._items if key[0] not in ("result", "who", "ward")]:
             self._drop(key)
         self._items = {("snapshot", ""): snapshot, **self._items}
         self._counts["snapshot"] = 1

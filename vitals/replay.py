@@ -43,7 +43,7 @@ from vitals.session.moving import HandOver
 from vitals.store.reader import Reader
 from vitals.store.rows import FORGOTTEN, SessionRecord, StoredAudit
 
-_AROUND = ("link", "notice", "station_event", "command", "bind", "unbind")
+AROUND = ("link", "notice", "station_event", "command", "bind", "unbind")
 IMPORTED = "imported"
 """Key in the opening of a session that was made of a recording (`vitals.importing`)."""
 _SEEN = ("level", "onset_us")
@@ -225,7 +225,7 @@ def recorded(reader: Reader, session_id: str) -> Recorded:
     moves = [row for row in rows if row.kind == "session_change" and row.body["cause"] == "moved"]
     stays = [(opened.room, opened.seq), *((row.room, row.seq or 0) for row in moves)]
     ends = [*(seq for _, seq in stays[1:]), last]
-    around = {room: reader.around(room, last, _AROUND) for room, _ in stays}
+    around = {room: reader.around(room, last, AROUND) for room, _ in stays}
     first = _opening(around[opened.room], record, opened.seq)
     late = {row.body["input"]: row.at_us for row in rows if row.kind == "late_input"}
     inputs: list[Input | StoredAudit] = [_command(first)]

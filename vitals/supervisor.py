@@ -1,10 +1,11 @@
-"""Keeps the station and the web alive; knows both only by their command lines.
+"""Keeps the station, the web and the sender alive; knows them only by their command lines.
 
 A child that exits is started again at once; one that dies over and over waits a little longer
 each time. The station is followed by its feed (a beat every second), the web is asked for its
 `/healthz`. Station silent 3 s: the alarm command runs, and again every 10 s until it is heard; 5 s:
 killed and started again. Web silent 15 s: killed and started again. Starting up, both have 60 s of
-grace. The supervisor itself is watched by systemd, where that has started it; if it dies all the
+grace. A third child, the sender, runs where the config names a centre; whatever becomes of it is
+no alarm. The supervisor itself is watched by systemd, where that has started it; if it dies all the
 same, its children stop, and the pages sound by themselves.
 """
 
@@ -34,6 +35,7 @@ STATION_ALARM_S = 2.7
 """Two beats are missing: so the alarm command has been started when 3 s are over."""
 STATION_KILL_S = 5.0
 WEB_KILL_S = 15.0
+SENDER_KILL_S = 60.0
 WATCH_S = 0.1
 LATE_S = 1.0
 """A watcher that is later than this has no right to judge others."""
@@ -41,7 +43,7 @@ _now = time.monotonic
 
 
 class Supervisor:
-    """Runs `vitals station` and `vitals web` for one config file.
+    """Runs `vitals station`, `vitals web` and, where it is wanted, `vitals sender` for a config.
 
     Args:
         config: what it says.
@@ -65,6 +67,7 @@ class Supervisor:
         self._on_ready = on_ready
         self.station = Child("station", vitals_argv("station", "--config", path), STATION_KILL_S)
         self.web = Child("web", vitals_argv("web", "--config", path), WEB_KILL_S)
+        self.sender = Child("sender", vitals_argv("sender", "--config", path), SENDER_KILL_S)
         self.url = web_address.address(config.web)
         self._ready = False
         self._alarmed = False
@@ -73,24 +76,46 @@ class Supervisor:
         self._loudspeaker = self._make_loudspeaker(sound_s)
 
     async def run(self) -> None:
-        """Runs until cancelled, then stops both children."""
+        """Runs until cancelled, then stops its children."""
         pulse = _Pulse(self.station.alive)
         follower = Follower(self._config.feed_file, pulse)
         self._manager.status("starting")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(follower.run(), name="follower")
-                for child in (self.station, self.web):
+                for child in self.children:
                     group.create_task(self._keep(child), name=child.name)
+                if self._config.central is not None:
+                    group.create_task(self._ask_sender(), name="sender's state")
                 group.create_task(self._watch(), name="watch")
                 group.create_task(self._ask_web(), name="healthz")
                 group.create_task(self._back_up(), name="backup")
         finally:
             self._manager.stopping()
             # The web first: it then never shows a station that was stopped on purpose as lost.
-            for child in (self.web, self.station):
+            # The sender last: it then sends what the station has recorded at its end.
+            for child in sorted(self.children, key=lambda child: child is not self.web):
                 await child.stop()
             await self._loudspeaker.close()
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """What is kept alive."""
+        alone = self._config.central is None
+        return (self.station, self.web) if alone else (self.station, self.web, self.sender)
+
+    async def _ask_sender(self) -> None:
+        """Its state's file is its sign of life; nobody suffers when it is silent, so no alarm."""
+        path, last = self._config.sender_file, 0
+        while True:
+            try:
+                changed = path.stat().st_mtime_ns
+            except OSError:  # a full disk, say: there is nothing to judge it by
+                changed = time.time_ns()
+            if last and changed != last and self.sender.pid is not None:
+                self.sender.alive()
+            last = changed
+            await asyncio.sleep(1.0)
 
     async def _back_up(self) -> None:
         path = str(self._config_path)
@@ -137,7 +162,7 @@ class Supervisor:
             if late_s > LATE_S:
                 # We were not running ourselves (suspended, starved): nobody is to blame for that.
                 log.warning("the supervisor was %.1f s late", late_s)
-                for child in (self.station, self.web):
+                for child in self.children:
                     child.heard = now if child.heard else 0.0
                     child.started += late_s
                 continue
@@ -150,7 +175,7 @@ class Supervisor:
         elif silent_s < STATION_ALARM_S and self.station.healthy:
             self._alarmed = False
         self._tell(now)
-        for child in (self.station, self.web):
+        for child in self.children:
             if child.process is not None and child.hung_s(now) > child.kill_s:
                 await child.kill(now)
 

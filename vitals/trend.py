@@ -39,11 +39,16 @@ class Trend:
     def of(cls, message: wire.TrendMsg) -> Self:
         """The trend that a message describes, ready for more samples."""
         trend = cls(message.channel)
-        trend.width_us = message.width_us
-        for start_us, low, high, last in message.b:
-            trend._merge(start_us // trend.width_us, (low, high, last, start_us))
-        trend._widen()
+        trend.absorb(message)
         return trend
+
+    def absorb(self, message: wire.TrendMsg) -> None:
+        """Adds all buckets of a trend of the same channel, whose width is then the least."""
+        while self.width_us < message.width_us:
+            self._double()
+        for start_us, low, high, last in message.b:
+            self._merge(start_us // self.width_us, (low, high, last, start_us))
+        self._widen()
 
     def add(self, at_us: int, value: float) -> None:
         """Adds one sample; a value that is not a finite number is not one, and is left out."""
@@ -81,7 +86,10 @@ class Trend:
 
     def _widen(self) -> None:
         while self._last - self._first >= MAX_BUCKETS:
-            old, self._buckets = self._buckets, {}
-            self.width_us *= 2
-            for index, bucket in old.items():
-                self._merge(index // 2, bucket)
+            self._double()
+
+    def _double(self) -> None:
+        old, self._buckets = self._buckets, {}
+        self.width_us *= 2
+        for index, bucket in old.items():
+            self._merge(index // 2, bucket)

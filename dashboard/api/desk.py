@@ -8,9 +8,10 @@ has read or exported a session is a row of the record itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +19,8 @@ from starlette.responses import JSONResponse, Response
 from dashboard.api.asked import AskedError
 from dashboard.diary import READ, Diary
 from dashboard.live import NOBODY
-from dashboard.review import answer
+from dashboard.review import Rooms, answer
+from dashboard.review.index_query import Question
 from dashboard.who import ANYBODY, SCOPE, Viewer
 from dashboard.worker import Worker
 from vitals.errors import VitalsError
@@ -27,13 +29,31 @@ from vitals.hub import Hub
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a session is read by what works on it for long.
+
+    Attributes:
+        store: the record that it is in.
+        uuid: of the session, in that record.
+        rooms: the rooms of who asks, as that record calls them; None for all.
+    """
+
+    store: Path
+    uuid: str
+    rooms: Rooms
+
+
 class Desk:
     """What the areas of the API share.
 
     Attributes:
         hub: the live state.
         store: the station's record.
+        question: what can be asked of the list of sessions.
     """
+
+    question: ClassVar[type[Question]] = Question
 
     def __init__(self, hub: Hub, worker: Worker, store: Path, diary: Diary) -> None:
         self.hub = hub
@@ -95,9 +115,7 @@ class Desk:
         )
 
         async def ask(viewer: Viewer) -> Response:
-            made = await self._worker.call(
-                answer.make, how, build, self.store, args, {**named, "rooms": viewer.rooms}
-            )
+            made = await self._made(how, build, args, {**named, "rooms": viewer.rooms})
             if made.status == 404:
                 return JSONResponse({"error": nothing}, status_code=404)
             if reads:
@@ -113,6 +131,24 @@ class Desk:
             VitalsError: what `build` raises, or the figure process could not do it.
         """
         return await self._worker.call(build, self.store, *args, rooms=viewer.rooms)
+
+    async def at(self, viewer: Viewer, session: str) -> At | None:
+        """Where a session is for long work; None when it is known that there is none.
+
+        Raises:
+            VitalsError: it cannot be brought there.
+        """
+        return At(self.store, session, viewer.rooms)
+
+    async def _made(
+        self,
+        how: answer.How,
+        build: Callable[..., bytes | None],
+        args: tuple[Any, ...],
+        named: Mapping[str, Any],
+    ) -> answer.Made:
+        """See `dashboard.review.answer.make`, in the figure process."""
+        return await self._worker.call(answer.make, how, build, self.store, args, named)
 
     async def answered(
         self, request: Request, ask: Callable[[Viewer], Awaitable[Response]]

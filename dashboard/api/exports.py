@@ -55,9 +55,10 @@ def add(routes: APIRouter, here: JobDesk) -> None:
             if missing:
                 raise AskedError(missing)
             room = await desk.called(viewer, exporting.room_of, asked.session)
-            if room is None:
+            at = await desk.at(viewer, asked.session)
+            if room is None or at is None:
                 return None
-            args = (desk.store, asked.session, asked.format, asked.names, viewer.rooms)
+            args = (at.store, at.uuid, asked.format, asked.names, at.rooms)
             return here.jobs.ask(
                 owner(viewer),
                 "export",

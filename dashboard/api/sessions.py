@@ -29,15 +29,15 @@ PARAMETERS = (
 """What may be asked; see `dashboard.review.index_query.Question`."""
 
 
-def question_of(request: Request) -> Question:
+def question_of(request: Request, kind: type[Question] = Question) -> Question:
     """What is asked of the list.
 
     Raises:
         AskedError: it cannot be asked that.
     """
-    asked = Asked(request, PARAMETERS)
+    asked = Asked(request, (*PARAMETERS, *kind.PLACES))
     try:
-        return Question(
+        return kind(
             words=asked.text("q"),
             subject=asked.text("subject"),
             room=asked.text("room"),
@@ -50,6 +50,7 @@ def question_of(request: Request) -> Question:
             sort=asked.text("sort") or "-started",
             offset=asked.whole("offset") or 0,
             limit=asked.whole("limit", FEW, least=1, most=MOST_SESSIONS) or FEW,
+            **{name: asked.text(name) for name in kind.PLACES},
         )
     except QuestionError as error:
         raise AskedError(str(error)) from error
@@ -60,7 +61,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
 
     async def sessions(request: Request) -> Response:
         async def ask(_viewer: Viewer) -> Response:
-            question = question_of(request)
+            question = question_of(request, desk.question)
             return await desk.built(request, index.listed, question, nothing="there is no record")
 
         return await desk.answered(request, ask)

@@ -13,7 +13,7 @@ from dashboard.diary import READ
 from dashboard.jobs import Job
 from dashboard.review import tuner
 from dashboard.who import Viewer
-from vitals.errors import ConfigError
+from vitals.errors import ConfigError, VitalsError
 
 
 class WhatIfAsked(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,8 +40,16 @@ def add(routes: APIRouter, here: JobDesk) -> None:
         """The rules that a session had, with what of them can be moved."""
         answer = await desk.built(request, tuner.rules, uuid, nothing=_nothing(uuid))
         if answer.status_code == 200:
-            here.jobs.prepare(tuner.prepare, desk.store, uuid, desk.viewer(request).rooms)
+            await prepare(desk.viewer(request), uuid)
         return answer
+
+    async def prepare(viewer: Viewer, uuid: str) -> None:
+        try:
+            at = await desk.at(viewer, uuid)
+        except VitalsError:
+            return  # the next question is slower, and says why
+        if at is not None:
+            here.jobs.prepare(tuner.prepare, at.store, at.uuid, at.rooms)
 
     async def what_if(request: Request) -> Response:
         """Begins to re-run sessions with one moved rule."""
@@ -54,10 +62,11 @@ def add(routes: APIRouter, here: JobDesk) -> None:
                 room = await desk.called(viewer, tuner.checked, asked.session, change)
             except ConfigError as error:
                 raise AskedError(str(error)) from error
-            if room is None:
+            at = await desk.at(viewer, asked.session)
+            if room is None or at is None:
                 return None
             desk.note(request, READ, asked.session)
-            args = (desk.store, asked.session, change, viewer.rooms)
+            args = (at.store, at.uuid, change, at.rooms)
             return here.jobs.ask(
                 owner(viewer), "what-if", tuner.compare, *args, room=room, session=asked.session
             )

@@ -1,6 +1,6 @@
 /* The namespace of all scripts of the pages, and the few DOM functions they share.
    Dash loads the files of this folder as classic scripts in the order of their names. */
-window.kv = { views: {} };
+window.kv = { views: {}, central: { here: false } }; // a station's page, until the server says otherwise
 (function (kv) {
   "use strict";
 

@@ -82,6 +82,10 @@
       model.beat = message;
       kv.clock.hear(message.now_us, message.speed, atMs);
     },
+    /** At the centre: one more room is shown; see the snapshot. */
+    room(message) {
+      model.rooms.set(message.room.id, roomOf(message.room));
+    },
     held(message) {
       if (message.gone) model.held.delete(message.id);
       else model.held.set(message.id, message);

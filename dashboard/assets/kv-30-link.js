@@ -20,6 +20,7 @@
   let wallMs = Date.now();
   let skewMs = Date.now() - performance.now();
   let waves = [];
+  let told = ""; // the waves that this connection was told
 
   /** Notes that the page runs. True when it has just been asleep (or its clocks jumped). */
   function slept() {
@@ -54,6 +55,7 @@
 
   function connect() {
     const scheme = location.protocol === "https:" ? "wss://" : "ws://";
+    told = waves.join();
     const query = waves.length ? "?waves=" + waves.map(encodeURIComponent).join(",") : "";
     const mine = (socket = new WebSocket(scheme + location.host + "/live" + query));
     openedMs = performance.now();
@@ -81,6 +83,7 @@
       synced = true;
       tries = 0;
       link.slept = false;
+      tellWaves();
       kv.emit("synced");
     }
     judge();
@@ -117,7 +120,8 @@
     kv.emit("tick");
   }
 
-  link.live = () => link.state === "live";
+  /** Whether what is shown is of this moment; of a room at the centre, whether its station is heard. */
+  link.live = (roomId) => link.state === "live" && (!roomId || !kv.central.here || kv.central.live(roomId));
 
   /** For how many seconds the page has not heard the station, 0 while all is well. */
   link.silentS = () => (link.live() ? 0 : (performance.now() - heardMs) / 1000);
@@ -131,10 +135,13 @@
 
   /** Chooses the rooms whose waveforms this page draws. */
   link.wants = function (rooms) {
-    if (rooms.join() === waves.join()) return;
     waves = rooms;
-    link.send({ t: "waves", rooms });
+    tellWaves();
   };
+
+  function tellWaves() {
+    if (waves.join() !== told && link.send({ t: "waves", rooms: waves })) told = waves.join();
+  }
 
   link.start = function () {
     slept();

@@ -19,6 +19,7 @@
   /** Sends a command. Resolves to {ok, error, recorded}, or with `unanswered` after 8 s. At a locked
       screen somebody is asked for a PIN first; what was typed waits. */
   kv.command = async function (id, kind, room, args) {
+    if (kv.central.here) return { id, ok: false, error: kv.central.NO_COMMAND, recorded: false };
     const locked = { id, ok: false, error: "Locked: nothing was done", recorded: false };
     if (kv.who.locked && !ALWAYS.includes(kind) && !(await kv.unlock())) return locked;
     const result = await ask(id, kind, room, args);

@@ -63,7 +63,7 @@
 
   /** What must be heard now: "high", "medium" or null. */
   function wanted() {
-    if (!enabled) return null;
+    if (!kv.sound.enabled) return null;
     if (kv.pageAlarm()) return lossSilenced ? null : "high";
     let worst = null;
     for (const room of kv.model.rooms.values())
@@ -120,8 +120,9 @@
       enabled = on;
       step();
     },
+    /** The centre informs; alarms sound at their station. */
     get enabled() {
-      return enabled;
+      return enabled && !kv.central.here;
     },
     /** Ends the page's own alarm about a lost connection, for this loss only. */
     silenceLoss() {

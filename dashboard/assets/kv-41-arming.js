@@ -59,6 +59,7 @@
     const armed = why === "";
     kv.attr(document.body, "data-sound", arming.state());
     kv.attr(document.body, "data-armed", armed ? "yes" : "no");
+    if (kv.central.here) return; // nobody relies on being called by this page
     const now = performance.now();
     if (said === why && now - saidMs < REPORT_MS) return;
     if (!kv.link.send({ t: "sound", armed, why })) return;

@@ -33,6 +33,7 @@
       if (event.key === "Escape" && list.open) return list.close();
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
       if (event.target.closest && event.target.closest(WRITES)) return;
+      if (kv.central.here) return; // there is nothing to do
       if (acting.sheets.isOpen() || document.querySelector("dialog[open]")) return;
       const found = all().find(([key]) => key.toLowerCase() === event.key.toLowerCase());
       if (!found || !acting.room) return;

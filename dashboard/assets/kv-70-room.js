@@ -35,13 +35,14 @@
     const discharge = kv.discharge(acting, goTo);
     const tab = (id, label, body, more) => ({ id, label, node: kv.el("div", { class: "stage-tab tab-" + id }, body), ...more });
     const trend = kv.el("div", { class: "trend" }, kv.el("div", { class: "room-pleth" }, pleth.node), kv.el("div", { class: "room-trend" }, chart.node));
-    const asked = (session) => Boolean(session) && kv.care.known();
+    const acts = () => !kv.central.here;
+    const asked = (session) => Boolean(session) && acts() && kv.care.known();
     const stage = kv.stage([
       tab("trend", "Trend", trend),
-      tab("emergency", "Emergency", emergency.node, { shown: (session) => Boolean(session) && session.phase === "EMERGENCY" }),
+      tab("emergency", "Emergency", emergency.node, { shown: (session) => acts() && Boolean(session) && session.phase === "EMERGENCY" }),
       tab("checkin", "Check-in", checkin.node, { shown: asked, badge: () => (checkin.open() ? String(checkin.open()) : "✓") }),
       tab("scores", "Scores", scores.node, { shown: asked }),
-      tab("discharge", "Discharge", discharge.node, { shown: Boolean, badge: () => owedBadge() }),
+      tab("discharge", "Discharge", discharge.node, { shown: (session) => acts() && Boolean(session), badge: () => owedBadge() }),
     ]);
     const missing = kv.el("p", { class: "empty", hidden: true });
     const panel = (title, className, ...children) =>
@@ -143,10 +144,10 @@
       const room = kv.model.rooms.get(roomId);
       kv.show(node, Boolean(room));
       kv.show(missing, !room && Boolean(kv.model.version));
-      kv.text(missing, room ? "" : "There is no room “" + roomId + "” at this station. See all rooms.");
+      kv.text(missing, room ? "" : kv.central.here ? "The centre knows no room “" + roomId + "”. See all sites." : "There is no room “" + roomId + "” at this station. See all rooms.");
       if (!room) return;
       const nowUs = kv.clock.nowUs();
-      const live = kv.link.live();
+      const live = kv.link.live(roomId);
       head(room, nowUs);
       vitals.forEach((vital) => vital.update(room, nowUs, live));
       small.forEach((vital) => {

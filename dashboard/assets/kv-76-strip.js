@@ -115,7 +115,7 @@
     }
 
     function update() {
-      const here = SHOWN_ON.includes(document.body.dataset.page) && Boolean(kv.model.version);
+      const here = !kv.central.here && SHOWN_ON.includes(document.body.dataset.page) && Boolean(kv.model.version);
       kv.show(node, here);
       if (!here) return;
       other.update();

@@ -34,6 +34,7 @@
     function update() {
       const { state, told, signedOut } = kv.who;
       kv.show(free, state === "free" && Boolean(kv.model.hello) && !signedOut);
+      kv.text(free, "No accounts: anyone at this computer may " + (kv.central.here ? "look" : "act"));
       kv.show(person, (state === "open" || state === "emergency") && !signedOut);
       kv.text(person, told.name + (told.role ? " · " + told.role : ""));
       kv.attr(person, "data-state", state);

@@ -3,6 +3,7 @@
   "use strict";
 
   const LINKS = { live: "LIVE", stale: "STATION LOST", lost: "SERVER LOST" };
+  const CENTRAL_LINKS = { ...LINKS, stale: "DATABASE LOST" };
   const SOUND = {
     on: "SOUND ON",
     paused: "AUDIO PAUSED",
@@ -83,11 +84,12 @@
         : kv.link.slept
         ? "This computer was asleep."
         : kv.link.state === "stale"
-          ? "The station does not answer."
+          ? (kv.central.here ? "The central database does not answer." : "The station does not answer.")
           : kv.model.hello
             ? "No connection to the server."
             : "Connecting to the server …";
-      return cause + age + (seconds >= 4 ? " Watch the monitors themselves." : "");
+      const meanwhile = kv.central.here ? " Each " + kv.central.LOCALLY + "." : " Watch the monitors themselves.";
+      return cause + age + (seconds >= 4 ? meanwhile : "");
     }
 
     function showAlarms() {
@@ -110,11 +112,12 @@
     function update() {
       const nowUs = kv.clock.nowUs();
       kv.text(clock, nowUs === null || !kv.link.live() ? "--:--:--" : kv.words.time(nowUs, true));
-      kv.text(link, LINKS[kv.link.state]);
+      kv.text(link, (kv.central.here ? CENTRAL_LINKS : LINKS)[kv.link.state]);
       kv.text(lost.firstChild, lossWords());
       kv.show(lost, kv.link.state !== "live");
-      kv.attr(lost, "data-alarming", kv.pageAlarm() ? "yes" : null);
-      kv.show(silence, kv.pageAlarm());
+      const alarming = kv.pageAlarm() && !kv.central.here;
+      kv.attr(lost, "data-alarming", alarming ? "yes" : null);
+      kv.show(silence, alarming);
       const beat = kv.model.beat;
       const unrecorded = Boolean(beat && !beat.recording);
       kv.attr(document.body, "data-recording", unrecorded ? "no" : null);

@@ -100,7 +100,7 @@
 
   /** The session of an address, "" for none. */
   function idOf(path) {
-    const found = /^\/review\/([\w.-]+)$/.exec(path || "");
+    const found = /^\/review\/([\w.~-]+)$/.exec(path || "");
     return found ? found[1] : "";
   }
 
@@ -120,7 +120,7 @@
     const end = session.ended_us ? review.minute(session.ended_us, session).slice(11) : "still open";
     const words = [review.minute(session.started_us, session) + " – " + end];
     if (session.mode !== "real") words.unshift(session.mode.toUpperCase());
-    words.push(session.room);
+    words.push(...[session.site, session.clinic].filter(Boolean), session.room_label || session.room);
     if (session.resumed) words.push("station restarted " + session.resumed + " × (gaps are shown as gaps)");
     return words.join(" · ");
   }

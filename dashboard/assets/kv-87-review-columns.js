@@ -58,12 +58,15 @@
   }
 
   /* key: as in the API's `sort`; first: the direction of the first press; made: of facts that are
-     worked out after the session was found; cell(session, link). */
+     worked out after the session was found; central: where there are several sites; cell(session,
+     link). */
   kv.reviewColumns = [
     { key: "subject", title: "Pseudonym", first: "", cell: subject },
     { key: "started", title: "Opened", first: "-", cell: (session) => day(session).slice(0, 16) },
     { key: "ended", title: "Closed", first: "-", cell: ended },
-    { key: "room", title: "Room", first: "", cell: (session) => kv.reviewRoom(session.room) },
+    { key: "site", title: "Site", first: "", central: true, cell: ({ site }) => site },
+    { key: "clinic", title: "Clinic", first: "", central: true, cell: ({ clinic }) => clinic },
+    { key: "room", title: "Room", first: "", cell: ({ room, room_label: label }) => label || kv.reviewRoom(room) },
     { key: "route", title: "Route", first: "", cell: (session) => kv.words.route(session.route) },
     { key: "dose", title: "Dose", first: "-", cell: (session) => clock(session.dose_us, session) },
     { key: "peak", title: "Peak BP after dose", first: "-", made: true, cell: peak },

@@ -5,7 +5,7 @@
 
   const LATER_MS = 200; // after the last letter of a search
   const SORT = "-started";
-  const NAMES = ["q", "from", "to", "room", "route", "mode", "state", "unfinished", "sort"];
+  const NAMES = ["q", "from", "to", "site", "clinic", "station", "room", "route", "mode", "state", "unfinished", "sort"];
   const MODES = { real: "Real", demo: "DEMO", test: "TEST" };
   const STATES = [
     ["open", "Open"],
@@ -40,6 +40,8 @@
     search.dataset.names = "ok"; // nothing is recorded of it
     const from = kv.el("input", { type: "date", name: "from" });
     const to = kv.el("input", { type: "date", name: "to" });
+    const site = choice("site", "Site", "All sites");
+    const clinic = choice("clinic", "Clinic", "All clinics");
     const room = choice("room", "Room", "All rooms");
     const route = choice("route", "Route", "All routes");
     const mode = choice("mode", "Mode", "All modes");
@@ -65,6 +67,7 @@
       sort.node,
       clear,
     );
+    let central = false;
     const inputs = { q: search, from, to, room: room.select, route: route.select, mode: mode.select, state: state.select, sort: sort.select };
 
     offer(state.select, STATES, values.state);
@@ -76,6 +79,7 @@
 
     function offerSorts() {
       const options = kv.reviewColumns
+        .filter((column) => central || !column.central)
         .map(({ key, title, first }) => [first + key, title])
         .filter(([value]) => value !== SORT);
       offer(sort.select, options, values.sort === SORT ? "" : values.sort);
@@ -145,6 +149,16 @@
         tell();
       },
       offer(facets) {
+        if (facets.sites && !central) {
+          central = true;
+          room.node.before(site.node, clinic.node);
+          Object.assign(inputs, { site: site.select, clinic: clinic.select });
+          offerSorts();
+        }
+        if (central) {
+          offer(site.select, facets.sites.map((name) => [name, name]), values.site);
+          offer(clinic.select, facets.clinics.map((name) => [name, name]), values.clinic);
+        }
         offer(room.select, facets.rooms.map((id) => [id, kv.reviewRoom(id)]), values.room);
         offer(route.select, facets.routes.map((key) => [key, kv.words.route(key)]), values.route);
         offer(mode.select, facets.modes.map((key) => [key, MODES[key] || key]), values.mode);

@@ -12,12 +12,17 @@
   const PAGE_ROWS = 10;
   const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE_ROWS, PageUp: -PAGE_ROWS, Home: -Infinity, End: Infinity };
 
+  /* What is worked out later; at the centre it comes when the session is closed. */
+  function later(session) {
+    return session.site === undefined ? "…" : kv.el("span", { title: "Comes when the session is closed" }, "…");
+  }
+
   function rowOf(session, columns) {
     const name = session.subject_ref.trim() || "(no pseudonym)";
     const link = kv.el("a", { href: "/review/" + encodeURIComponent(session.id), onclick: kv.follow, tabindex: -1 }, name);
     const cells = columns.map(({ key, title, made, cell }) => {
       const waits = made && !session.worked_out;
-      return kv.el(key === "subject" ? "th" : "td", { "data-column": key, "data-label": title, scope: key === "subject" ? "row" : null }, waits ? "…" : cell(session, link));
+      return kv.el(key === "subject" ? "th" : "td", { "data-column": key, "data-label": title, scope: key === "subject" ? "row" : null }, waits ? later(session) : cell(session, link));
     });
     const row = kv.el("tr", { "data-session": session.id, "data-mode": session.mode, "data-state": session.state }, ...cells);
     row.addEventListener("click", (event) => {
@@ -45,9 +50,9 @@
   }
 
   kv.views.review = function (container) {
-    const columns = kv.reviewColumns;
+    let columns = kv.reviewColumns.filter((column) => !column.central);
     const filters = kv.reviewFilters(() => load());
-    const head = headOf(columns, press);
+    let head = headOf(columns, press);
     const body = kv.el("tbody");
     const table = kv.el("table", { class: "list", "aria-label": "Sessions" }, head.node, body);
     const end = kv.el("div", { class: "list-end" });
@@ -128,7 +133,18 @@
       kv.show(again, true);
     }
 
+    /* The centre answers with sites: each session has one, and a clinic. */
+    function widen() {
+      const local = head.node;
+      columns = kv.reviewColumns;
+      head = headOf(columns, press);
+      head.show(filters.sort);
+      local.replaceWith(head.node);
+      shown.clear();
+    }
+
     function take(answer, offset) {
+      if (answer.facets.sites && columns !== kv.reviewColumns) widen();
       const kept = new Map(shown);
       const focus = document.activeElement && document.activeElement.closest("tr[data-session]");
       const focused = focus && body.contains(focus) ? focus.dataset.session : "";

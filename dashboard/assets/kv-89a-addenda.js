@@ -129,6 +129,10 @@
       if (recorded && list.lastElementChild) list.lastElementChild.focus();
     }
     show();
+    if (context.session.site !== undefined) {
+      place.append(kv.el("p", { class: "added-refused" }, "At the centre nothing is added: addenda and signatures are written at the station."));
+      return;
+    }
     if (!told.closed) {
       const room = "/room/" + encodeURIComponent(context.session.room);
       const link = kv.el("a", { href: room, onclick: (event) => kv.follow(event) }, "make a note in the room instead");

@@ -162,6 +162,7 @@
     const last = kv.el("div", { class: "tuner-last" }, many.node, number, " closed" + kind + " sessions");
     const legend = kv.el("legend", {}, "Over");
     const node = kv.el("fieldset", { class: "tuner-scope" }, legend, one.node, last);
+    kv.show(node, session.site === undefined); // the centre tries one session at a time
     return { node, last: () => (many.input.checked ? Math.trunc(Number(number.value)) : 0) };
   }
 

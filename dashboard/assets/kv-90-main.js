@@ -28,6 +28,15 @@
     if (document.title !== wanted) document.title = wanted;
   };
 
+  /** What Dash gives is as the address has it, when it has changed the page without loading it. */
+  function plain(argument) {
+    try {
+      return decodeURIComponent(argument);
+    } catch {
+      return argument; // there is no such room, which the page says
+    }
+  }
+
   function unmount() {
     if (view) view.unmount();
     if (place) place.replaceChildren();
@@ -60,7 +69,7 @@
     shown = wanted;
     mountedPath = location.pathname;
     document.body.dataset.page = container.dataset.view;
-    view = kv.views[container.dataset.view](container, container.dataset.argument || "");
+    view = kv.views[container.dataset.view](container, plain(container.dataset.argument || ""));
     kv.link.wants(view.waves);
     view.rebuild();
     updateBar();
@@ -71,6 +80,12 @@
     if (messages.some((message) => message.t === "snapshot") && view) view.rebuild();
     else if (view) view.update();
     updateBar();
+  });
+  // What serves the page says whether it is a station's or the centre's: other views, then.
+  kv.on("central", () => {
+    unmount();
+    place = null;
+    mount();
   });
   // Somebody chose another page while the server was away: Dash has changed the address only.
   kv.on("synced", () => view && location.pathname !== mountedPath && location.reload());

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -58,15 +59,30 @@ def across(store: Path, uuid: str, *, rooms: Rooms = None) -> bytes | None:
         shown = [one for one, _ in seen if one == uuid or one in others] or [uuid]
         known = [(one, *_known(store, reader, one)) for one in shown]
     sessions = [facts or _worked_out(store, one, last_n) for one, last_n, facts in known]
+    return told(subject, record.session.mode, uuid, len(seen), sessions)
+
+
+def told(subject: str, mode: str, this: str, total: int, sessions: Sequence[_Facts]) -> bytes:
+    """The answer."""
     return orjson.dumps(
         {
             "subject_ref": subject,
-            "mode": record.session.mode,
-            "this": uuid,
-            "total": max(len(seen), 1),
+            "mode": mode,
+            "this": this,
+            "total": max(total, 1),
             "sessions": sessions,
         }
     )
+
+
+def facts_of(store: Path, uuid: str) -> dict[str, Any]:
+    """What the answer says of one session of a record.
+
+    Raises:
+        StoreError: the record cannot be read.
+    """
+    last_n, facts = _known(store, Reader(store), uuid)
+    return facts or _worked_out(store, uuid, last_n)
 
 
 def _known(store: Path, reader: Reader, uuid: str) -> tuple[int, _Facts | None]:

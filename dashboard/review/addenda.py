@@ -18,7 +18,7 @@ from vitals.afterwards import ADDENDUM, KINDS, MOST_COMMENT, MOST_TEXT, SIGNATUR
 from vitals.export.added import additions
 from vitals.export.session_data import Entry
 from vitals.export.wording import describe
-from vitals.store.intact import Place, check
+from vitals.store.intact import Chain, Place, check
 from vitals.store.reader import Reader
 from vitals.store.rows import StoredAudit
 from vitals.time_line import CHANGES, MARKS
@@ -76,6 +76,7 @@ def intact(
     row: int,
     *,
     rooms: Rooms = None,
+    chain: Chain | None = None,
 ) -> bytes | None:
     """A piece of the check of a session, None when there is no such session.
 
@@ -87,6 +88,7 @@ def intact(
         seals: where the last piece ended.
         row: the same.
         rooms: rooms whose sessions may be seen, None for all.
+        chain: where the chain is whole, if the record has only a part of it.
 
     Raises:
         StoreError: the record cannot be read.
@@ -97,7 +99,7 @@ def intact(
     if to_n is None:
         signed: Iterable[StoredAudit] = reader.audit_by_kind(uuid, {SIGNATURE})
         to_n = max((one.n for one in signed), default=0) or reader.last_row(uuid)
-    found = check(store, uuid, to_n, Place(seals, row))
+    found = check(store, uuid, to_n, Place(seals, row), chain=chain)
     if found is None:
         return None
     return orjson.dumps({**asdict(found), "to_n": to_n})

@@ -16,14 +16,12 @@ from typing import Any
 import orjson
 
 from dashboard.review import Rooms
-from dashboard.review.index_facts import Facts, facts_of
 from dashboard.review.index_file import IndexFile
 from dashboard.review.index_query import Question
 from dashboard.review.index_record import DAMAGED, look
 from dashboard.review.index_table import Table
 from vitals.errors import StoreError
-from vitals.export.read import read_session
-from vitals.export.salvage import is_broken
+from vitals.export.list_facts import facts_in as _facts
 from vitals.store import keys
 from vitals.store.reader import Reader
 
@@ -137,22 +135,3 @@ class Index:
             self._worked_at[uuid] = now
             if now - began >= self._slice_s:
                 return
-
-
-def _facts(reader: Reader, uuid: str) -> Facts:
-    """The facts of a session, of a damaged one those that can be read.
-
-    Raises:
-        StoreError: the record cannot be used now.
-    """
-    try:
-        record = reader.session(uuid)
-        if record is None:
-            return Facts()
-        data = read_session(reader, record, names=False, exported_us=0, waves=False)
-        return facts_of(data)
-    except Exception as error:
-        if isinstance(error, StoreError) and not is_broken(error):
-            raise
-        log.warning("session %s cannot be worked out", uuid, exc_info=error)
-        return Facts(unreadable=("The record is damaged: this session cannot be worked out.",))

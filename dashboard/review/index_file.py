@@ -16,9 +16,9 @@ from typing import Any
 
 import apsw
 
-from dashboard.review.index_facts import VERSION
 from dashboard.review.index_record import BEGINNING, Mark
 from dashboard.review.index_table import COLUMNS, GET, PUT, SCHEMA, Table
+from vitals.export.list_facts import VERSION
 from vitals.store.connection import BUSY_MS, check_version, select
 
 SUFFIX = ".index"

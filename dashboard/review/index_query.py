@@ -6,10 +6,10 @@ direction, and the newest first among equals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from vitals.errors import VitalsError
 
@@ -69,6 +69,10 @@ class Question:
         limit: sessions in the answer.
     """
 
+    PLACES: ClassVar[tuple[str, ...]] = ()
+    """Further parameters, of a list of more than one station."""
+    ORDERS: ClassVar[Collection[str]] = SORTS
+
     words: str = ""
     subject: str = ""
     room: str = ""
@@ -88,8 +92,8 @@ class Question:
                 raise QuestionError(f"{name} is a date like 2027-01-15, not {day[:40]!r}")
         if self.from_day and self.to_day and self.to_day < self.from_day:
             raise QuestionError("to lies before from; exchange them")
-        if self.sort.removeprefix("-") not in SORTS:
-            names = ", ".join(SORTS)
+        if self.sort.removeprefix("-") not in self.ORDERS:
+            names = ", ".join(self.ORDERS)
             raise QuestionError(
                 f"sort is one of {names}, with - before it from the largest down, not "
                 f"{self.sort[:40]!r}"

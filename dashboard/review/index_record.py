@@ -128,7 +128,7 @@ class _Looking:
             f" (SELECT session_id FROM audit WHERE n > ? AND kind NOT IN ({marks}))",
             (since_n, *_NO_GROWTH),
         )
-        return [_head(row) for row in rows]
+        return [head_of(row) for row in rows]
 
     def _all(self) -> tuple[list[Head], bool]:
         def part(low: int, high: int) -> list[tuple[Any, ...]]:
@@ -138,7 +138,7 @@ class _Looking:
             )
 
         found, lost = salvage(part, 0, _ROWS, 1)
-        return [_head(row) for rows in found for row in rows], bool(lost)
+        return [head_of(row) for rows in found for row in rows], bool(lost)
 
     def _select(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
@@ -147,7 +147,8 @@ class _Looking:
             raise StoreError(explain(error, self._store)) from error
 
 
-def _head(row: tuple[Any, ...]) -> Head:
+def head_of(row: tuple[Any, ...]) -> Head:
+    """A summary row, in the order of the columns of `Head` up to `resumed`, then its zone."""
     uuid, room, subject, route, mode, phase, started_us, ended_us, dose_us, resumed, tz = row
     real = all(at is None or 0 <= at < LAST_US for at in (started_us, ended_us, dose_us))
     if not 0 <= started_us < LAST_US:

@@ -1,7 +1,7 @@
 """The table that the list of sessions is answered from. It lives in memory; `index_file` keeps it.
 
-Of each session it has the head (`index_record`), the facts (`index_facts`), and whether these are
-owed: a session that is new or has grown since they were worked out.
+Of each session it has the head (`index_record`), the facts (`vitals.export.list_facts`), and
+whether these are owed: a session that is new or has grown since they were worked out.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import apsw
 
 from dashboard.review import Rooms
-from dashboard.review.index_facts import Facts
 from dashboard.review.index_query import Question
 from dashboard.review.index_record import Head
+from vitals.export.list_facts import Facts
 from vitals.store.connection import select
 
 DONE, REFRESH, OWED = 0, 1, 2
@@ -135,6 +135,13 @@ class Table:
                 ("modes", sorted(mode for *_, mode in found)),
             )
         }
+
+
+def as_told(head: Head, facts: Facts | None) -> dict[str, Any]:
+    """A session as the API tells it; None for facts that are not known yet."""
+    row: dict[str, Any] = dict(zip(HEAD, astuple(head), strict=True))
+    row |= zip(FACTS, _flat(facts or Facts()), strict=True)
+    return _told({**row, "worked": facts is not None})
 
 
 def _seen(rooms: Rooms) -> tuple[str, list[str]]:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.review.index_facts import Facts
 from dashboard.review.index_query import MODES, SORTS, STATES, Question, QuestionError
 from dashboard.review.index_record import Head
 from dashboard.review.index_table import Table
+from vitals.export.list_facts import Facts
 
 DAY_US = 86_400_000_000
 START_US = 1_800_000_000_000_000

@@ -101,6 +101,7 @@ class _Reading:
         self, names: bool, exported_us: int, *, waves: bool, only: Collection[str] | None
     ) -> SessionData:
         self._tell("the audit trail")
+        self._lost += self._notes()
         rows = self._trail()
         self._rows = rows
         self._lost += map(self._gone, (row for row in rows if row.kind == FORGOTTEN))
@@ -138,6 +139,14 @@ class _Reading:
             software=SOFTWARE,
             exported_us=exported_us,
         )
+
+    def _notes(self) -> list[str]:
+        try:
+            return self._reader.notes()
+        except Exception as error:
+            if not is_broken(error):
+                raise
+            return []  # a copy is never damaged for long; of a record the rest says what is lost
 
     def _or(self, ask: Callable[..., Any], otherwise: Any, what: str, *args: Any) -> Any:
         try:

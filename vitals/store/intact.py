@@ -9,7 +9,7 @@ limited time and says where to go on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,18 @@ PIECE_S = 1.0
 """How long a call works, real seconds."""
 _ROWS = 500
 """Read at a time."""
-_COLUMNS = (
+COLUMNS = (
     "n", "prev", "hash", "seq", "at_us", "room", "actor", "role", "kind", "body", "command_id",
 )  # fmt: skip
 _CHAIN = (
-    f"SELECT {', '.join(f'audit.{name}' for name in _COLUMNS)}, session.uuid"  # noqa: S608
+    f"SELECT {', '.join(f'audit.{name}' for name in COLUMNS)}, session.uuid"  # noqa: S608
     " FROM audit LEFT JOIN session USING (session_id) WHERE audit.n > ? AND audit.n <= ?"
     " ORDER BY audit.n"
 )
+
+
+Chain = Callable[[int, int], Sequence[tuple[Any, ...]]]
+"""Rows after < n <= last of the chain: the columns `COLUMNS`, and the uuid of the row's session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def check(
     place: Place,
     *,
     key: bytes | None = None,
+    chain: Chain | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Checked | None:
     """Goes on with the check of a session; None when there is no such session.
@@ -78,6 +83,7 @@ def check(
         to_n: the last row of the chain that matters.
         place: where the last call ended.
         key: as for opening it.
+        chain: where the chain is whole, if the file has only this session's part of it.
         monotonic: real seconds.
 
     Raises:
@@ -90,7 +96,7 @@ def check(
         found = select(connection, "SELECT session_id FROM session WHERE uuid = ?", (uuid,))
         if not found:
             return None
-        work = _Work(connection, found[0][0], to_n, lambda: monotonic() >= end)
+        work = _Work(connection, found[0][0], to_n, lambda: monotonic() >= end, chain)
         return work.go_on(place)
     except _Broken as broken:
         return Checked(str(broken))
@@ -108,10 +114,16 @@ class _Broken(Exception):
 
 class _Work:
     def __init__(
-        self, connection: apsw.Connection, session_id: int, to_n: int, over: Callable[[], bool]
+        self,
+        connection: apsw.Connection,
+        session_id: int,
+        to_n: int,
+        over: Callable[[], bool],
+        chain: Chain | None,
     ) -> None:
         self._connection, self._session_id, self._to_n = connection, session_id, to_n
         self._over = over
+        self._chain = chain or (lambda after, last: self._select(_CHAIN, (after, last)))
 
     def go_on(self, place: Place) -> Checked:
         rows = self._select(
@@ -179,14 +191,14 @@ class _Work:
 
     def _rows(self, after: int) -> int:
         """Checks rows of the chain behind one; the last that is whole."""
-        before = self._select("SELECT hash FROM audit WHERE n = ?", (after,))
+        before = self._chain(after - 1, after)
         if after and not before:
             raise _Broken(f"row {after} of the audit trail is missing")
-        prev = bytes(before[0][0]) if after else GENESIS
+        prev = bytes(before[0][COLUMNS.index("hash")]) if after else GENESIS
         last = min(after + _ROWS, self._to_n)
         n = after
-        for *row, uuid in self._select(_CHAIN, (after, last)):
-            fields: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+        for *row, uuid in self._chain(after, last):
+            fields: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
             n += 1
             if fields["n"] != n:
                 raise _Broken(f"row {n} of the audit trail is missing")

@@ -270,6 +270,13 @@ class Reader:
             (most,),
         )
 
+    def notes(self) -> list[str]:
+        """What is not in a copy of a part of a record, in sentences; a record has none."""
+        there = "SELECT 1 FROM sqlite_schema WHERE name = 'copy_note'"
+        if not self._select(there):
+            return []
+        return [str(text) for (text,) in self._select("SELECT text FROM copy_note")]
+
     def last_seq(self) -> int:
         """The highest counter that anything in the record has, 0 in an empty one."""
         ((last,),) = self._select(

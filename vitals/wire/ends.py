@@ -23,6 +23,7 @@ class Hello(Message, tag="hello", kw_only=True):
 
     `care`: what the clinic asks, marks, scores and prints (`vitals.session.care`), null = unknown.
     `escalation`: [seconds, whom] of each step of a high alarm that nobody acknowledges.
+    `central`: from the centre, which shows the rooms of all stations and takes no command.
     """
 
     v: int
@@ -33,6 +34,7 @@ class Hello(Message, tag="hello", kw_only=True):
     mode: str = "real"
     care: msgspec.Raw = msgspec.Raw(b"null")
     escalation: list[tuple[float, str]] = []
+    central: bool = False
 
 
 class ResultMsg(Message, tag="result", kw_only=True):

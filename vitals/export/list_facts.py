@@ -1,18 +1,25 @@
-"""What the list of sessions says of one of them, worked out from all of its data. Pure."""
+"""What the list of sessions says of one of them, worked out from all of its data."""
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
 from vitals.afterwards import ADDENDUM, SIGNATURE
+from vitals.errors import StoreError
 from vitals.export.coverage import Coverage
+from vitals.export.read import read_session
+from vitals.export.salvage import is_broken
 from vitals.export.session_data import SessionData
 from vitals.export.summary import summarise
+from vitals.store.reader import Reader
 
 VERSION = 1
 """Of these facts: what was worked out under another one is worked out again."""
 _PULSE = ("pr", "hr")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,26 @@ class Facts:
     unreadable: tuple[str, ...] = ()
 
 
+def facts_in(reader: Reader, uuid: str) -> Facts:
+    """The facts of a session of a record, of a damaged one those that can be read.
+
+    Raises:
+        StoreError: the record cannot be used now.
+    """
+    try:
+        record = reader.session(uuid)
+        if record is None:
+            return Facts()
+        return facts_of(read_session(reader, record, names=False, exported_us=0, waves=False))
+    except Exception as error:
+        if isinstance(error, StoreError) and not is_broken(error):
+            raise
+        log.warning("session %s cannot be worked out", uuid, exc_info=error)
+        return Facts(unreadable=("The record is damaged: this session cannot be worked out.",))
+
+
 def facts_of(data: SessionData) -> Facts:
-    """The facts of a session."""
+    """The facts of a session. Pure."""
     found = summarise(data)
     alarms = {str(priority): count for priority, count in found.alarms}
     later = [entry.kind for entry in data.entries if entry.kind in (ADDENDUM, SIGNATURE)]

@@ -1,0 +1,347 @@
+"""`make bench-central`: many stations send to one PostgreSQL, and one central page's web follows.
+
+    python -m tests.bench.central [--stations 625] [--rooms 16] [--seconds 60] [--away 60] [--write]
+
+The server, the stations' load and the follower share this computer's cores. Stations send through
+the program's own pure layer (`vitals.central.lanes`, `live`), the follower is the program's own.
+`--write` puts the table into docs/scale.md. Needs `.ci/postgres`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import psycopg
+
+from tests.bench.central_load import CHANNELS
+from tests.central.cluster import Cluster, Database
+from tests.loop import until
+from vitals import wire
+from vitals.central.follower import PgFollower
+from vitals.hub import Hub
+from vitals.model import US
+
+PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
+BEGIN, END = "<!-- table of `make bench-central` -->\n", "<!-- end of the table -->"
+ROOT = Path(__file__).parents[2]
+LONGEST_S = 900.0
+VISIBLE_MS, COMMIT_MS, CATCH_UP = 500.0, 200.0, 20.0
+
+
+class Seen(Hub):
+    """Times every number that comes into the centre's hub: its value is its second."""
+
+    def __init__(self, phase_us: dict[str, int]) -> None:
+        super().__init__("stale", trends=False)
+        self.begin_us = 0
+        self.late_ms: list[float] = []
+        self._phase_us = phase_us
+
+    def publish(self, message: wire.Down, raw: bytes | None = None) -> None:
+        """Takes one message."""
+        super().publish(message, raw)
+        if isinstance(message, wire.NumericMsg) and self.begin_us and message.value is not None:
+            due_us = self._phase_us[message.room.partition(":")[0]] + int(message.value) * US
+            self.late_ms.append((time.time_ns() // 1000 - self.begin_us - due_us) / 1000)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """So far: processor time of the server and of this process, WAL, values' tables."""
+
+    server_s: float
+    own_s: float
+    wal_bytes: int
+    table_bytes: int
+
+    def __sub__(self, before: Usage) -> Usage:
+        return Usage(
+            self.server_s - before.server_s,
+            self.own_s - before.own_s,
+            self.wal_bytes - before.wal_bytes,
+            self.table_bytes - before.table_bytes,
+        )
+
+
+@dataclass
+class Found:
+    """What was measured."""
+
+    told: list[dict[str, Any]]
+    visible_ms: list[float]
+    poll_ms: list[float]
+    live_s: float
+    cpu: dict[str, float]
+    wal_bytes: int
+    table_bytes: int
+    there: int
+    different: int
+    connections: int
+    backend_mb: float
+    load: tuple[float, float, float] = field(default_factory=os.getloadavg)
+
+    def all(self, name: str) -> list[float]:
+        """Of all processes together."""
+        return [each for told in self.told for each in told[name]]
+
+    def sum(self, name: str) -> float:
+        """Of all processes together."""
+        return sum(told[name] for told in self.told)
+
+
+@contextlib.contextmanager
+def loads(count: int, plans: list[dict[str, Any]]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that send, all connected."""
+    command = [sys.executable, "-m", "tests.bench.central_load"]
+    running = [
+        subprocess.Popen(command, cwd=ROOT, stdin=-1, stdout=-1, text=True) for _ in range(count)
+    ]
+    try:
+        for process, plan in zip(running, plans, strict=True):
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(plan) + "\n")
+            process.stdin.flush()
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", "a load has failed"
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+            for end in (process.stdin, process.stdout):
+                if end is not None:
+                    end.close()
+
+
+def processor_s(cluster: Cluster) -> float:
+    """Processor time of the server so far, with that of all its processes that still run."""
+    server = psutil.Process(cluster.pid)
+    total: float = 0.0
+    for each in (server, *server.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return float(total)
+
+
+def memory_mb(cluster: Cluster) -> tuple[int, float]:
+    """Connections of stations, and the memory that one of them has for itself."""
+    own = []
+    for each in psutil.Process(cluster.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if "station_" in " ".join(each.cmdline()):
+                own.append(each.memory_full_info().uss / 1e6)
+    return len(own), float(np.median(own)) if own else 0.0
+
+
+async def follow(
+    database: Database, hub: Seen, running: list[subprocess.Popen[str]], seconds: int
+) -> tuple[list[dict[str, Any]], list[float], Usage]:
+    """Follows while the loads send; what they tell, milliseconds of each poll, what was used."""
+
+    def usage() -> Usage:
+        return Usage(
+            processor_s(database.cluster),
+            time.process_time(),
+            _one(database, _WAL),
+            _one(database, _SIZE),
+        )
+
+    viewer = database.viewer()
+    follower = PgFollower(lambda: viewer, hub)
+    following = asyncio.create_task(follower.run())
+    await until(lambda: follower.hello is not None, 60)
+    used = usage()
+    begin_us = time.time_ns() // 1000 + 2 * US
+    hub.begin_us = begin_us
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write(f"{begin_us}\n")
+        process.stdin.flush()
+    polls, poll_ms, over = 0, list[float](), begin_us + (seconds + 2) * US
+    while time.time_ns() // 1000 < over:
+        await asyncio.sleep(0.01)
+        if follower.polls != polls:
+            polls = follower.polls
+            poll_ms.append(1000 * follower.poll_s)
+    used = usage() - used
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert await asyncio.to_thread(process.stdout.readline) == "over\n", "a load has failed"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    answers = [asyncio.to_thread(_answer, process) for process in running]
+    return await asyncio.gather(*answers), poll_ms, used
+
+
+def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    found: dict[str, Any] = json.loads(process.stdout.read())
+    return found
+
+
+def measure(stations: int, rooms: int, seconds: int, away_s: int, processes: int) -> Found:
+    """All of it."""
+    settings = {
+        "max_connections": str(2 * stations + 50),
+        "shared_buffers": "512MB",
+        "max_wal_size": "4GB",
+        "wal_compression": "lz4",
+    }
+    names = [f"st-{number}" for number in range(stations)]
+    phase_us = {name: i * US // stations for i, name in enumerate(names)}
+    with (
+        Cluster(durable=True, settings=settings) as cluster,
+        cluster.fresh_database() as database,
+    ):
+        logins = {name: database.station(name) for name in names}
+        plans = [
+            {
+                "stations": {name: logins[name] for name in names[i::processes]},
+                "rooms": rooms,
+                "seconds": seconds,
+                "away_s": away_s,
+                "phase_us": phase_us,
+            }
+            for i in range(processes)
+        ]
+        hub = Seen(phase_us)
+        with loads(processes, plans) as running:
+            connections, backend_mb = memory_mb(cluster)
+            told, poll_ms, used = asyncio.run(follow(database, hub, running, seconds))
+        return Found(
+            told=told,
+            visible_ms=hub.late_ms,
+            poll_ms=poll_ms,
+            live_s=seconds,
+            cpu={
+                "server": used.server_s,
+                "load": sum(each["cpu_s"] for each in told),
+                "follower": used.own_s,
+            },
+            wal_bytes=used.wal_bytes,
+            table_bytes=used.table_bytes,
+            there=_one(database, "SELECT coalesce(sum(cardinality(seq)), 0) FROM kap.block"),
+            different=_one(database, _DIFFERENT),
+            connections=connections,
+            backend_mb=backend_mb,
+        )
+
+
+_WAL = "SELECT (pg_current_wal_lsn() - '0/0')::bigint"
+_SIZE = (
+    "SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits"
+    " WHERE inhparent = 'kap.block'::regclass"
+)
+_DIFFERENT = (
+    "SELECT count(*) FROM (SELECT DISTINCT b.station, u FROM kap.block b, unnest(b.seq) u) d"
+)
+
+
+def _one(database: Database, question: str) -> int:
+    with psycopg.connect(database.admin) as admin:
+        row = admin.execute(question.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def _three(values: list[float]) -> str:
+    if not values:
+        return "–"
+    p50, p99 = np.percentile(values, [50, 99])
+    return f"{p50:.0f} / {p99:.0f} / {max(values):.0f} ms"
+
+
+def rows(found: Found, stations: int, rooms: int, away_s: int) -> list[tuple[str, str, str, bool]]:
+    """What, goal, reached, kept."""
+    sent = int(found.sum("samples") + found.sum("caught"))
+    shown = len(found.visible_ms) / found.sum("samples")
+    caught_s = max(each["caught_to"] for each in found.told) - min(
+        each["caught_from"] for each in found.told
+    )
+    factor = away_s / caught_s if caught_s else 0.0
+    visible, commit = found.visible_ms or [1e9], found.all("commit_ms")
+    live_hours = found.sum("samples") / len(CHANNELS) / 3600
+    return [
+        ("due → visible, p50 / p99 / max", f"p99 ≤ {VISIBLE_MS:g} ms", _three(visible),
+         float(np.percentile(visible, 99)) <= VISIBLE_MS),
+        ("values that were seen, of those that were sent", "–", f"{100 * shown:.1f} %", True),
+        ("commit of a second of a station", f"p99 ≤ {COMMIT_MS:g} ms", _three(commit),
+         float(np.percentile(commit, 99)) <= COMMIT_MS),
+        ("due → committed", "–", _three(found.all("due_ms")), True),
+        ("due → newest state written", "–", _three(found.all("live_ms")), True),
+        ("one poll, until its rows are in the hub", "–", _three(found.poll_ms), True),
+        ("values lost, twice", "0, 0", f"{sent - found.different}, {found.there - found.different}",
+         sent == found.different == found.there),
+        (f"all stations after {away_s} s away: catch-up", f"≥ {CATCH_UP:g} × real time",
+         f"{factor:.0f} × ({found.sum('caught') / caught_s:,.0f} values/s)" if caught_s else "–",
+         not away_s or factor >= CATCH_UP),
+        ("… commit of a transaction meanwhile", "–", _three(found.all("caught_ms")), True),
+        ("processor of one core: server / load / follower", "–", " / ".join(
+            f"{100 * found.cpu[one] / found.live_s:.0f} %" for one in ("server", "load", "follower")
+        ), True),
+        ("connections; memory of one for itself", "–",
+         f"{found.connections:,}; {found.backend_mb:.1f} MB", True),
+        ("on disk, a room for an hour", "–",
+         f"{found.table_bytes / live_hours / 1000:.0f} kB", True),
+        ("WAL, a room for an hour, with what it shows", "–",
+         f"{found.wal_bytes / live_hours / 1000:.0f} kB", True),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stations", type=int, default=625)
+    parser.add_argument("--rooms", type=int, default=16)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--away", type=int, default=60, help="seconds to catch up afterwards")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="into docs/scale.md")
+    asked = parser.parse_args()
+    found = measure(asked.stations, asked.rooms, asked.seconds, asked.away, asked.processes)
+    reached = rows(found, asked.stations, asked.rooms, asked.away)
+    load = ", ".join(f"{one:.1f}" for one in found.load)
+    lines = [
+        f"{asked.stations} stations × {asked.rooms} rooms × {len(CHANNELS)} values a second = "
+        f"{asked.stations * asked.rooms:,} rooms, {asked.seconds} s, measured "
+        f"{datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores with a load average of {load}: "
+        "server, stations and follower together. Bold: not reached.",
+        "",
+        "| what | goal | reached |",
+        "|---|---|---|",
+        *(
+            f"| {what} | {goal} | {got if kept else f'**{got}**'} |"
+            for what, goal, got, kept in reached
+        ),
+    ]
+    table = "\n".join(lines)
+    print(table)  # noqa: T201
+    if asked.write:
+        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+        PAGE.write_text(f"{before}{BEGIN}{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    sys.exit(not all(kept for *_, kept in reached))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Beyond one computer: what stations send to one PostgreSQL, and what is read from there."""
