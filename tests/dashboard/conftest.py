@@ -72,14 +72,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             page.on("pageerror", lambda error: problems.append(f"error: {error}"))
             page.on("console", lambda message: _note(problems, message))
             page.on("request", lambda request: _local(problems, request.url))
-            changed: list[str] = []
-            page.on("requestfailed", lambda request: _changed(changed, request))
-            known = len(problems)
             page.goto(address)
-            while changed:  # the page lacks what was on its way just then
-                changed.clear()
-                del problems[known:]
-                page.goto(address)
             page.wait_for_selector(".view")
             return page
 
@@ -94,12 +87,6 @@ def _note(problems: list[str], message: Any) -> None:
     known = any(word in message.text for word in expected) or "/api/" in message.location["url"]
     if message.type in ("error", "warning") and not known:
         problems.append(f"console: {message.text}")
-
-
-def _changed(changed: list[str], request: Any) -> None:
-    """Chromium gives up what it loads when this computer gets or loses an interface."""
-    if "ERR_NETWORK_CHANGED" in (request.failure or ""):
-        changed.append(request.url)
 
 
 def _local(problems: list[str], url: str) -> None:

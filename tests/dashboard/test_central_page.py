@@ -32,7 +32,10 @@ CROWDED = """
   const cells = [...tile.querySelectorAll('.vital-value')];
   const over = cells.filter(e => [...e.children].some(b => right(b) > right(e.parentElement) + 1));
   const out = [...tile.children].filter(e => !e.hidden && right(e) > edge + 1);
-  return [...over, ...out].map(e => tile.dataset.room + ': ' + e.className + ' ' + e.textContent);
+  const words = [...tile.querySelectorAll('.vital-note, .vital-label, .room-tile-due')];
+  const cut = words.filter(e => e.scrollWidth - e.clientWidth > 1 && e.clientWidth);
+  const found = [...over, ...out, ...cut];
+  return found.map(e => tile.dataset.room + ': ' + e.className + ' ' + e.textContent);
 })
 """
 
