@@ -12,8 +12,11 @@ ARGS ?=
 demo: $(VENV)/.runtime  ## three simulated rooms, in the browser; ARGS="--rooms 8 --speed 10"
 	@$(BIN)/vitals demo $(ARGS)
 
-test: $(VENV)/.test browser postgres  ## everything: types, style, imports, unit, pty, Chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: $(VENV)/.test browser postgres  ## types, style, imports, unit, pty, Chromium, PostgreSQL, faults in short
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+
+test-long: $(VENV)/.test browser postgres  ## the rest: whole sessions, every size of page, crowds, outages, failover
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
 sessions: $(VENV)/.test browser  ## whole sessions from arrival to discharge, in Chromium, and their record
 	$(BIN)/python -m pytest tests/dashboard/whole_session.py $(ARGS)

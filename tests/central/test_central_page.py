@@ -21,6 +21,8 @@ from simulators import postgres
 from tests.central.cluster import free_port
 from tests.dashboard.conftest import ARGS, CHROMIUM
 
+pytestmark = pytest.mark.long
+
 START_S, STOP_S = 180.0, 60.0
 """Eight processes start, on a computer that tests have to themselves or share."""
 

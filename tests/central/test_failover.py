@@ -23,6 +23,8 @@ from vitals.central import dsn
 from vitals.central_command import central
 from vitals.config import CentralConfig
 
+pytestmark = pytest.mark.long
+
 QUICK = {"ttl": 8, "loop_wait": 1, "retry_timeout": 3}
 BATCH = 20
 RECORD = "ab" * 32

@@ -15,9 +15,13 @@ from tests.central import scene
 from tests.central.netns import is_root
 from tests.central.scene import Scene
 
-pytestmark = pytest.mark.skipif(
-    not is_root(), reason="network namespaces need Linux and root, as continuous integration has"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not is_root(),
+        reason="network namespaces need Linux and root, as continuous integration has",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from tests.dashboard.live_clinic import at_room
 
+pytestmark = pytest.mark.long
+
 MOST_TAPS = 15
 # Words of the acts whose contrast against what lies behind them is below 4.5.
 PALE = """

@@ -24,6 +24,8 @@ from vitals.model import US
 from vitals.store.reader import Reader
 from vitals.store.verify import verify
 
+pytestmark = pytest.mark.long
+
 # --- what the page is told ------------------------------------------------------------------------
 
 

@@ -18,6 +18,8 @@ from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from vitals import wire
 from vitals.session import care
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 PATHS = (

@@ -16,6 +16,8 @@ from tests.dashboard.test_central_page import STATIONS, opened, order
 from vitals import wire
 from vitals.model import US
 
+pytestmark = pytest.mark.long
+
 
 def many(n: int) -> list[wire.RoomMsg]:
     now_us = ward.now_us()

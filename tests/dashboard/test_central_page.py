@@ -16,6 +16,8 @@ from tests.dashboard.test_axe import CONTRASTS, ROOT, SCRIPT, violations
 from vitals import wire
 from vitals.model import US
 
+pytestmark = pytest.mark.long
+
 STATIONS = [
     facts("harbour-1", "North Shore", "Harbour", "Ground floor"),
     facts("harbour-2", "North Shore", "Harbour", "First floor"),

@@ -24,6 +24,8 @@ from vitals.export import FORMATS
 from vitals.model import Session
 from vitals.session.permissions import MAY
 
+pytestmark = pytest.mark.long
+
 UUID = recorded.UUID
 
 

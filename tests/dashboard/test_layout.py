@@ -11,6 +11,8 @@ from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage
 from tests.dashboard.ward import alarm, due
 from vitals.model import US
 
+pytestmark = pytest.mark.long
+
 SIZE_OF = "e => parseFloat(getComputedStyle(e).fontSize)"
 
 # Pairs of boxes of one tile that lie on each other, and texts that do not fit their box.

@@ -13,6 +13,8 @@ from tests.dashboard import people, ward
 from tests.dashboard.conftest import LAPTOP, PHONE, WIDE
 from tests.dashboard.people import PASSWORD, PIN
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def patient() -> Iterator[None]:

@@ -18,6 +18,8 @@ from tests.dashboard.test_gate import ask, text
 from tests.export import records
 from vitals.store.rows import AuditRow
 
+pytestmark = pytest.mark.long
+
 COUNT = 421
 LEFT = "all => all.map(node => node.getBoundingClientRect().left)"
 SMALL = """all => all.filter(node => node.type !== 'checkbox')

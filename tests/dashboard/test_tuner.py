@@ -22,6 +22,8 @@ from vitals.errors import ConfigError, StoreError
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord
 
+pytestmark = pytest.mark.long
+
 LATER = [{}, {"hold_s": 30.0}, {}, {}]
 GONE = [{}, {"limit": 89.0}, {}, {}]
 WAITING = {"id": "x", "state": "waiting", "share": 0, "words": "", "before": 2}

@@ -17,7 +17,7 @@ from vitals.store.reader import Reader
 from vitals.store.rows import StoredAudit
 from vitals.store.verify import verify
 
-pytestmark = pytest.mark.usefixtures("without_charts")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_charts")]
 
 BACK_MS = 30_000
 """Until another web process runs and the page has found it."""

@@ -40,6 +40,8 @@ from vitals.store import writer as writing
 from vitals.store.pace import WriterSettings
 from vitals.store.verify import verify
 
+pytestmark = pytest.mark.long
+
 ROOMS, HOURS, ROOMS_SHORT, HOURS_SHORT = 3, 24.0, 2, 1 / 3
 WARM = 1 / 24
 """Of the whole time: memory counts from then on."""

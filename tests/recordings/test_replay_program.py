@@ -15,6 +15,8 @@ from vitals.cli import main
 from vitals.recordings import Recording, read
 from vitals.store.reader import Reader
 
+pytestmark = pytest.mark.long
+
 SPEED = 30
 
 

@@ -27,6 +27,8 @@ from tests.dashboard.people import Browser
 from tests.dashboard.ward import wait_until
 from tests.security.house import RunningWeb, raw, statuses
 
+pytestmark = pytest.mark.long
+
 SHARED = settings(
     max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )

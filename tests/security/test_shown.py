@@ -15,6 +15,8 @@ from tests.dashboard import live_clinic
 from tests.dashboard.conftest import browser, open_page
 from tests.dashboard.ward import wait_until
 
+pytestmark = pytest.mark.long
+
 __all__ = ["browser", "open_page"]
 
 HOSTILE = (

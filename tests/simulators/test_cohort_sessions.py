@@ -16,6 +16,8 @@ from vitals.alarms.profile import load
 from vitals.model import DeviceRequest, Input, Notice, Numeric, Output, Quality
 from vitals.room import Room
 
+pytestmark = pytest.mark.long
+
 PROFILE = load()
 
 

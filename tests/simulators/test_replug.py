@@ -29,7 +29,10 @@ from vitals.model import US, Numeric
 PORTS, TIMES = 50, 2
 DRIVER = "nonin-df2"
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals"),
+]
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ from vitals.replay import recorded
 from vitals.store.reader import Reader
 from vitals.store.rows import StoredAudit
 
+pytestmark = pytest.mark.long
+
 ids = itertools.count()
 
 

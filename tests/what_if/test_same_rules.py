@@ -16,6 +16,8 @@ from vitals.replay import recorded
 from vitals.store.reader import Reader
 from vitals.what_if import of_session
 
+pytestmark = pytest.mark.long
+
 SHIPPED = load()
 RENAMED = replace(
     SHIPPED, version="other words", rules=tuple(replace(r, label="X") for r in SHIPPED.rules)
