@@ -6,13 +6,27 @@ The machine that runs them may be busy with anything; what must be fast is measu
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+from vitals.process import LEVEL
+
 settings.register_profile("kap-vitals", deadline=None)
 settings.load_profile("kap-vitals")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_a_command_says_to_its_children_is_forgotten() -> Iterator[None]:
+    """A command that a test runs in its own process sets the log level of those that it starts."""
+    before = os.environ.get(LEVEL)
+    yield
+    if before is None:
+        os.environ.pop(LEVEL, None)
+    else:
+        os.environ[LEVEL] = before
 
 
 @pytest.fixture(scope="module", autouse=True)

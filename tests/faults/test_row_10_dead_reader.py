@@ -11,6 +11,7 @@ and what waits for each reader is bounded.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from tests.dashboard.ward import Station, room, session
 from tests.faults.reached import Fault, Number, Result, line_with
 from tests.loop import run, until
 from vitals import wire
+from vitals.process import LEVEL
 
 DEAD, DEAD_SHORT, SECONDS, SECONDS_SHORT = 20, 3, 40.0, 7.0
 GOOD = 2
@@ -56,8 +58,9 @@ class Web:
     def __init__(self, folder: Path, feed: Path) -> None:
         self.log = folder / "web.txt"
         command = [sys.executable, "-m", "vitals.cli", "web", "--feed", str(feed), "--port", "0"]
+        told = {**os.environ, LEVEL: "INFO"}
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=told)
 
     @property
     def port(self) -> int:
