@@ -30,6 +30,7 @@ _INT = st.integers(-(2**63), 2**63 - 1)
 @example([(1, 1, 1, 1e16, 0, "", None)])
 @example([(1, 1, 1, float("inf"), 0, "", None)])
 @example([(1, 1, 1, -0.0, 0, 'ä\n["', 5)])
+@example([(1, 1, 1, 97.0, 0, "\x7f", None)])
 def test_lines_are_those_that_a_seal_is_made_of(rows: list[tuple[Any, ...]]) -> None:
     exact = [json.dumps(["numeric", *row], separators=(",", ":")) for row in rows]
     assert lines("numeric", rows) == "".join(text + "\n" for text in exact).encode()
