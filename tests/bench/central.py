@@ -253,9 +253,14 @@ _SIZE = (
     "SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits"
     " WHERE inhparent = 'kap.block'::regclass"
 )
-_DIFFERENT = (
-    "SELECT count(*) FROM (SELECT DISTINCT b.station, u FROM kap.block b, unnest(b.seq) u) d"
-)
+_DIFFERENT = """
+SELECT coalesce(sum(last - first + 1), 0) FROM (
+    SELECT (SELECT min(u) FROM unnest(b.seq) u) AS own_first, b.last_seq AS last,
+        greatest((SELECT min(u) FROM unnest(b.seq) u),
+            1 + coalesce(lag(b.last_seq) OVER one, 0)) AS first
+    FROM kap.block b
+    WINDOW one AS (PARTITION BY b.station, b.record ORDER BY b.last_seq)) each"""
+"""A load's counters have no holes: what lies behind the block before is different from it."""
 
 
 def _one(database: Database, question: str) -> int:
