@@ -4,8 +4,8 @@ Made: oximeters on pseudo-terminals behind names like those in /dev/serial/by-id
 and an open session; the terminal is closed and its name taken away, and comes back as another
 terminal under the same name. In full also a hundred outages of simulated Bluetooth straps.
 
-Bar: the technical alarm 5 s after the last sample at the latest, the value blank and nothing made
-up meanwhile, live again 5 s after the plug is back; 100 of 100.
+Bar: the technical alarm 5 s after the last sample, within the 50 ms of a tick, the value blank and
+nothing made up meanwhile, live again 5 s after the plug is back; 100 of 100.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ SHORT, FULL = (4, 1), (25, 4)
 """(rooms, outages of each)"""
 RULES = ("spo2-no-data", "signal-lost")
 ALARM_S, BACK_S = 5.0, 5.0
+TICK_S = 0.05
+"""The alarm is due at 5 s, not before: it is met at the first tick from then on."""
 BUSY_S = 0.5
 """A station that has to wait for the processor takes a value so much later than it was read."""
 TOLD_S = 0.3
@@ -153,7 +155,11 @@ def measure(folder: Path, full: bool) -> Result:
             count,
         ),
         Number(
-            "alarm after the last sample", max(o.alarm_s for o in outages), ALARM_S, "s", busy=1.4
+            "alarm after the last sample, due at 5 s and met within a tick",
+            max(o.alarm_s for o in outages),
+            ALARM_S + TICK_S,
+            "s",
+            busy=1.4,
         ),
         Number("from there to the page", max(o.told_s for o in outages), TOLD_S, "s", busy=4),
         Number("blank after", max(o.gone_s for o in outages), ALARM_S, "s"),
