@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dashboard import central_review, cli_commands, server
 from dashboard.central_live import CentralLive
-from vitals import crash_report
+from vitals import crash_report, people_file, web_config
 from vitals.central import central_file, dsn
 from vitals.central.central_file import CentralFile
 from vitals.central.connecting import load_psycopg
@@ -74,7 +74,7 @@ def serve(path: Path) -> None:
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     load_psycopg()
     settings = central_file.load(path)
-    central_file.check_access(settings, path)
+    web_config.check_access(settings.web, people_file.path_of(settings.base), path)
     folder = settings.central.folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

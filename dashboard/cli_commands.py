@@ -17,7 +17,7 @@ from dashboard import server
 from dashboard.connections import guarded
 from dashboard.gate import LOOPBACK
 from vitals import config as configuration
-from vitals import crash_report, lifeline, web_address
+from vitals import crash_report, lifeline, people_file, web_address, web_config
 from vitals.errors import VitalsError
 from vitals.process import log_to_stderr
 
@@ -88,7 +88,8 @@ def web(
     settings = settings.model_copy(
         update={"web": settings.web.model_copy(update=wanted), "station": station}
     )
-    configuration.check_access(settings, "--host" if host else config_path or "--host")
+    where = "--host" if host else config_path or "--host"
+    web_config.check_access(settings.web, people_file.path_of(store), where)
     with listen(settings.web.host, settings.web.port if port is None else port) as listener:
         crash_report.watch(store, "web")
         serve(feed, store, listener, settings.web)
@@ -119,7 +120,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    feed: Path, store: Path, listener: socket.socket, web: configuration.WebConfig | None = None
+    feed: Path, store: Path, listener: socket.socket, web: web_config.WebConfig | None = None
 ) -> None:
     """Serves until told to stop.
 
@@ -130,14 +131,14 @@ def serve(
     run(
         lambda on_death, access: server.create(feed, store, on_death, access),
         listener,
-        web or configuration.WebConfig(),
+        web or web_config.WebConfig(),
     )
 
 
 def run(
     build: Callable[[Callable[[str], None], server.Access], server.Web],
     listener: socket.socket,
-    web: configuration.WebConfig,
+    web: web_config.WebConfig,
 ) -> None:
     """Serves what `build` makes until told to stop.
 
@@ -184,7 +185,7 @@ def run(
         raise WebError(f"{running[0].cause}; this process ends so that it is started anew")
 
 
-def _access(web: configuration.WebConfig) -> server.Access:
+def _access(web: web_config.WebConfig) -> server.Access:
     hosts = LOOPBACK
     if web.tls_cert is not None:
         from dashboard import tls
@@ -193,13 +194,13 @@ def _access(web: configuration.WebConfig) -> server.Access:
         left = tls.days_left(web.tls_cert, datetime.now(UTC))
         if left < RENEW_DAYS:
             log.warning("%s is accepted for %d more days; make a new one", web.tls_cert, left)
-    elsewhere = not configuration.is_loopback(web.host)
+    elsewhere = not web_config.is_loopback(web.host)
     return server.Access(web.lock_s, web.secure, elsewhere, hosts, ready_s=READY_S)
 
 
-def _address(listener: socket.socket, web: configuration.WebConfig) -> str:
+def _address(listener: socket.socket, web: web_config.WebConfig) -> str:
     host, port = listener.getsockname()[:2]
-    if configuration.is_loopback(web.host):
+    if web_config.is_loopback(web.host):
         return web_address.address(web.model_copy(update={"host": host, "port": port}))
     return web_address.address(web.model_copy(update={"port": port}))
 

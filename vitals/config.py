@@ -6,7 +6,6 @@ An unknown key is refused by name, with the nearest right one.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,11 +13,12 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vitals import escalation, people_file
+from vitals import escalation
 from vitals.central import dsn
 from vitals.channels import CHANNELS
 from vitals.errors import ConfigError
 from vitals.store import keys
+from vitals.web_config import WebConfig, check_host, half_of_tls, web_from
 
 Identifier = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=40)
@@ -103,23 +103,6 @@ ESCALATION = (
     EscalationStep(after_s=120, to="prescriber"),
 )
 """Steps where the config names none."""
-
-
-class WebConfig(_Table):
-    """Where the pages are served."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8050, ge=1, le=65535, strict=True)
-    lock_s: float = Field(default=600, ge=10, le=86_400, strict=True)
-    """A screen that nobody has touched for so long is locked (where there are accounts)."""
-    tls_cert: Path | None = None
-    """Certificate, with any that stand between it and the authority's, as PEM."""
-    tls_key: Path | None = None
-
-    @property
-    def secure(self) -> bool:
-        """Whether the pages are served over TLS."""
-        return self.tls_cert is not None
 
 
 class BackupConfig(_Table):
@@ -237,19 +220,12 @@ def parse(text: str, *, path: Path) -> Config:
         step.model_copy(update={"command": _program_from(base, step.command)})
         for step in config.escalation
     ]
-    web = config.web.model_copy(
-        update={
-            key: base / file
-            for key in ("tls_cert", "tls_key")
-            if (file := getattr(config.web, key)) is not None
-        }
-    )
     to = config.backup.to
     backup = config.backup.model_copy(update={"to": base / to if to is not None else None})
     return config.model_copy(
         update={
             "station": station,
-            "web": web,
+            "web": web_from(config.web, base),
             "escalation": steps,
             "backup": backup,
             "central": central_from(config.central, base) if config.central else None,
@@ -291,54 +267,6 @@ def check_store(config: Config, path: Path) -> None:
         raise ConfigError(f"station.store: {why_not}", path=path, key="station.store")
 
 
-def check_host(host: str, *, path: Path | str, tls: bool = False, accounts: bool = False) -> None:
-    """Refuses to serve pages that other computers can reach without accounts and TLS.
-
-    Args:
-        host: the address to listen on.
-        path: where the host is from.
-        tls: whether there is a certificate.
-        accounts: whether anybody has to sign in.
-
-    Raises:
-        ConfigError: the host is not this computer, and something is missing.
-    """
-    if is_loopback(host) or (tls and accounts):
-        return
-    missing = []
-    if not accounts:
-        missing.append("an account (`vitals user add NAME --role nurse`)")
-    if not tls:
-        missing.append("a certificate (`vitals tls init`, then web.tls_cert and web.tls_key)")
-    raise ConfigError(
-        f"web.host: {host!r} is reachable from other computers, which needs accounts and TLS; "
-        f"make {' and '.join(missing)}, or use 127.0.0.1",
-        path=path,
-        key="web.host",
-    )
-
-
-def check_access(config: Config, path: Path | str) -> None:
-    """Looks whether the pages may be served as the config says; `path` is the config file.
-
-    Raises:
-        ConfigError: others could reach them without accounts, or a file of TLS is not there.
-        PeopleError: the accounts cannot be read.
-    """
-    for key in ("tls_cert", "tls_key"):
-        file: Path | None = getattr(config.web, key)
-        if file is not None and not file.is_file():
-            raise ConfigError(
-                f"web.{key}: there is no file {file}; make one with `vitals tls init`, or correct "
-                "the path",
-                path=path,
-                key=f"web.{key}",
-            )
-    if not is_loopback(config.web.host):
-        accounts = people_file.any_enabled(people_file.path_of(config.station.store))
-        check_host(config.web.host, path=path, tls=config.web.secure, accounts=accounts)
-
-
 def _check(config: Config, path: Path) -> None:
     def refuse(key: str, message: str) -> None:
         raise ConfigError(f"{key}: {message}", path=path, key=key)
@@ -349,9 +277,9 @@ def _check(config: Config, path: Path) -> None:
     no_place = keys.unfit(station.key) if station.key else ""
     if no_place:
         refuse("station.key", no_place)
-    if (config.web.tls_cert is None) != (config.web.tls_key is None):
-        refuse("web.tls_cert", "a certificate and its key go together; name both, or neither")
-    # Whether there are accounts is for `check_access`: this is about the text alone.
+    if half := half_of_tls(config.web):
+        refuse("web.tls_cert", half)
+    # Whether there are accounts is for `web_config.check_access`: this is about the text alone.
     check_host(config.web.host, path=path, tls=config.web.secure, accounts=config.web.secure)
     if config.central is not None and (wrong := dsn.unfit(config.central)):
         refuse(*wrong)
@@ -398,16 +326,6 @@ def _binding(room: RoomConfig) -> str:
 def _look(label: str) -> str:
     """A label without what people do not see: case and spaces."""
     return " ".join(label.split()).casefold()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this computer can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _explain(error: pydantic.ValidationError) -> tuple[str, str]:

@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vitals.config import Config, check_access
+from vitals import people_file, web_config
+from vitals.config import Config
 from vitals.errors import ConfigError
 from vitals.store import keys
 from vitals.supervised import vitals_argv
@@ -30,7 +31,8 @@ def check(config: Config, path: Path) -> None:
     )
     if done.returncode:
         raise ConfigError(done.stderr.strip().removeprefix("vitals: "))
-    check_access(config, path)
+    accounts = people_file.path_of(config.station.store)
+    web_config.check_access(config.web, accounts, path)
     if config.station.key:
         keys.read(config.station.key)
     else:

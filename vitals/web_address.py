@@ -8,7 +8,7 @@ import ssl
 import urllib.request
 from typing import Any
 
-from vitals.config import WebConfig
+from vitals.web_config import WebConfig
 
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (that is what they are)
 """Addresses that stand for all of a computer's own, and the one that this computer asks."""

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitals.config import Config, check_host, check_store, load, parse
+from vitals.config import Config, check_store, load, parse
 from vitals.errors import ConfigError
+from vitals.web_config import check_host
 
 WHERE = Path("/clinic/clinic.toml")
 ROOM = """

@@ -21,10 +21,10 @@ from pathlib import Path
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
-from vitals import people_file
 from vitals.central import dsn
-from vitals.config import CentralConfig, WebConfig, central_from, check_host, is_loopback
+from vitals.config import CentralConfig, central_from
 from vitals.errors import ConfigError
+from vitals.web_config import WebConfig, half_of_tls, web_from
 
 
 class CentralPages(CentralConfig):
@@ -71,47 +71,17 @@ def load(path: Path | str) -> CentralFile:
         raise ConfigError(f"{key}: {message}", path=path, key=key) from error
     if wrong := dsn.unfit(found.central):
         raise ConfigError(f"{wrong[0]}: {wrong[1]}", path=path, key=wrong[0])
-    if (found.web.tls_cert is None) != (found.web.tls_key is None):
-        raise ConfigError(
-            "web.tls_cert: a certificate and its key go together; name both, or neither",
-            path=path,
-            key="web.tls_cert",
-        )
+    if half := half_of_tls(found.web):
+        raise ConfigError(f"web.tls_cert: {half}", path=path, key="web.tls_cert")
     return _from(found, path.resolve().parent)
-
-
-def check_access(found: CentralFile, path: Path | str) -> None:
-    """Looks whether the pages may be served as the file says.
-
-    Raises:
-        ConfigError: others could reach them without accounts, or a file of TLS is not there.
-        PeopleError: the accounts cannot be read.
-    """
-    for key in ("tls_cert", "tls_key"):
-        file: Path | None = getattr(found.web, key)
-        if file is not None and not file.is_file():
-            raise ConfigError(
-                f"web.{key}: there is no file {file}; make one with `vitals tls init`, or correct "
-                "the path",
-                path=path,
-                key=f"web.{key}",
-            )
-    if not is_loopback(found.web.host):
-        accounts = people_file.any_enabled(people_file.path_of(found.base))
-        check_host(found.web.host, path=path, tls=found.web.secure, accounts=accounts)
 
 
 def _from(found: CentralFile, base: Path) -> CentralFile:
     central = central_from(found.central, base)
-    web = {
-        key: base / file
-        for key in ("tls_cert", "tls_key")
-        if (file := getattr(found.web, key)) is not None
-    }
     return found.model_copy(
         update={
             "central": central.model_copy(update={"folder": base / found.central.folder}),
-            "web": found.web.model_copy(update=web),
+            "web": web_from(found.web, base),
         }
     )
 
