@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from dashboard.people_commands import user
 from tests.dashboard import people
 from vitals import people_file
-from vitals.central.central_file import check_access, load
+from vitals.central.central_file import load
 from vitals.errors import ConfigError
+from vitals.web_config import check_access
 
 DSN = 'dsn = "host=/var/run/postgresql dbname=kap user=viewer_ward"\n'
 
@@ -30,6 +31,12 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert found.central.folder == tmp_path / "kept"
     assert found.base == tmp_path / "kept" / "central"
     assert (found.web.host, found.web.port) == ("127.0.0.1", 8050)
+
+
+def reached(path: Path) -> None:
+    """What `vitals central` looks at before it serves."""
+    settings = load(path)
+    check_access(settings.web, people_file.path_of(settings.base), path)
 
 
 @pytest.mark.parametrize(
@@ -72,18 +79,18 @@ def test_other_computers_reach_it_with_accounts_and_tls_only(tmp_path: Path) -> 
     text = f'[central]\n{DSN}[web]\nhost = "0.0.0.0"\n'
     path = write(tmp_path, text)
     with pytest.raises(ConfigError, match=r"needs accounts and TLS"):
-        check_access(load(path), path)
+        reached(path)
     for name in ("cert.pem", "key.pem"):
         (tmp_path / name).touch()
     path = write(tmp_path, text + 'tls_cert = "cert.pem"\ntls_key = "key.pem"\n')
     with pytest.raises(ConfigError, match="make an account"):
-        check_access(load(path), path)
+        reached(path)
     (tmp_path / "central").mkdir()
     people.add(tmp_path / "central" / "central", "ann")
-    check_access(load(path), path)
+    reached(path)
     (tmp_path / "key.pem").unlink()
     with pytest.raises(ConfigError, match=r"web\.tls_key: there is no file"):
-        check_access(load(path), path)
+        reached(path)
 
 
 def test_the_accounts_of_the_centre_are_made_by_its_file(tmp_path: Path) -> None:

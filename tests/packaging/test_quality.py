@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,3 +28,18 @@ def test_repository_passes(command: list[str]) -> None:
         [BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tests_name_only_what_there_is() -> None:
+    """A test file that cannot be imported would be found by the whole run alone."""
+    flags = ["--explicit-package-bases", "--check-untyped-defs", "--implicit-reexport"]
+    done = subprocess.run(
+        [BIN / "mypy", "--ignore-missing-imports", *flags, "tests"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Found" in done.stdout or "Success" in done.stdout, done.stdout + done.stderr
+    gone = re.compile(r'Module ".*" has no attribute|\[(name-defined|call-arg|import-not-found)\]')
+    assert not [line for line in done.stdout.splitlines() if gone.search(line)]

@@ -23,10 +23,10 @@ from dashboard import tls
 from devices import check_station
 from tests.dashboard import people, ward
 from tests.e2e.clinic import free_port
-from vitals import cli, config, web_address
-from vitals.config import check_access
+from vitals import cli, config, people_file, web_address
 from vitals.errors import ConfigError
 from vitals.supervisor import _health
+from vitals.web_config import check_access
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime.now(UTC)
@@ -117,6 +117,11 @@ def test_the_command_says_what_to_do_with_the_files(
     assert ended.value.code == 2
 
 
+def reached(loaded: config.Config, path: Path) -> None:
+    """What `vitals run` looks at before it serves."""
+    check_access(loaded.web, people_file.path_of(loaded.station.store), path)
+
+
 # --- who may be reached ------------------------------------------------------------------------
 
 
@@ -130,11 +135,11 @@ def test_others_are_let_in_only_with_accounts_and_tls(tmp_path: Path, files: tls
     path = clinic_file(tmp_path, files, "0.0.0.0")  # noqa: S104
     loaded = config.load(path)
     with pytest.raises(ConfigError) as accounts:
-        check_access(loaded, path)
+        reached(loaded, path)
     assert "`vitals user add" in str(accounts.value)
     assert "tls init" not in str(accounts.value)
     people.add(tmp_path / "ward.db", "ann")
-    check_access(loaded, path)
+    reached(loaded, path)
 
 
 def test_a_certificate_and_its_key_go_together(tmp_path: Path, files: tls.Files) -> None:
@@ -144,7 +149,7 @@ def test_a_certificate_and_its_key_go_together(tmp_path: Path, files: tls.Files)
         config.load(path)
     path.write_text('[web]\ntls_cert = "no.pem"\ntls_key = "no.key"\n[[room]]\nid = "r1"\n')
     with pytest.raises(ConfigError, match=r"web.tls_cert: there is no file .*no\.pem"):
-        check_access(config.load(path), path)
+        reached(config.load(path), path)
 
 
 # --- served ------------------------------------------------------------------------------------
