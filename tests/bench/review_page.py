@@ -24,8 +24,8 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from dashboard.review import course, held, session
+from tests import chromium
 from tests.dashboard import ward
-from tests.dashboard.conftest import ARGS, CHROMIUM
 from tests.export import records
 from tests.export.records import UUID, at
 from vitals.model import Numeric
@@ -73,7 +73,7 @@ def navigate(page: Page, address: str) -> float:
 def pages(web: Any, times: int) -> None:
     address = f"{web.address}/review/{UUID}"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = playwright.chromium.launch(executable_path=chromium.whole(), args=chromium.FLAGS)
         with opened(browser) as page:
             told(
                 "first navigation of all: processes and caches are new",

@@ -24,9 +24,9 @@ from typing import Any
 import psutil
 from playwright.sync_api import Error, Page, sync_playwright
 
+from tests import chromium
 from tests.bench import ward
 from tests.e2e.clinic import Program, free_port, wait_for
-from tests.e2e.conftest import CHROMIUM_FLAGS, chromium
 from vitals.store.reader import Reader
 
 WATCH = """
@@ -202,7 +202,7 @@ def main() -> None:
         for bed in beds:
             stack.enter_context(bed)
         play = stack.enter_context(sync_playwright())
-        browser = play.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        browser = play.chromium.launch(executable_path=chromium.whole(), args=chromium.FLAGS)
         stack.callback(browser.close)
         page = watched(browser)
         start = time.monotonic()

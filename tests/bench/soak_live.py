@@ -26,12 +26,12 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Error, Page, sync_playwright
 
+from tests import chromium
 from tests.bench import ward
 from tests.bench.run import percentile, skew_ms, watched
 from tests.bench.soak_faults import Faults
 from tests.bench.soak_listener import Ear, Listener
 from tests.e2e.clinic import Program, free_port, wait_for
-from tests.e2e.conftest import CHROMIUM_FLAGS, chromium
 from vitals import crash_report
 from vitals.store.verify import verify
 
@@ -221,7 +221,7 @@ def main() -> None:
         stack.callback(clients.wait)
         stack.callback(clients.send_signal, signal.SIGTERM)
         play = stack.enter_context(sync_playwright())
-        browser = play.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        browser = play.chromium.launch(executable_path=chromium.whole(), args=chromium.FLAGS)
         stack.callback(browser.close)
         page = watched(browser)
         page.goto(url)

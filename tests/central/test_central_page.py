@@ -18,8 +18,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from simulators import postgres
+from tests import chromium
 from tests.central.cluster import free_port
-from tests.dashboard.conftest import ARGS, CHROMIUM
 
 pytestmark = pytest.mark.long
 
@@ -73,7 +73,7 @@ def demo() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = playwright.chromium.launch(executable_path=chromium.whole(), args=chromium.FLAGS)
         try:
             yield browser
         finally:

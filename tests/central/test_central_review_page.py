@@ -11,11 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard import central_review
+from tests import chromium
 from tests.bench.many_sessions import multiply
 from tests.central.centre import CentralWeb, central_web
 from tests.central.cluster import Database
 from tests.central.sent import send
-from tests.dashboard.conftest import ARGS, CHROMIUM
 from tests.export import records
 
 SECONDS = 300
@@ -41,7 +41,9 @@ def web(folder: Path, module_database: Database) -> Iterator[CentralWeb]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium.headless(), args=chromium.FLAGS
+        )
         try:
             yield browser
         finally:

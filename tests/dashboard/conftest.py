@@ -12,19 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard import server
+from tests import chromium
 from tests.dashboard import live_clinic, ward
 
-CHROMIUM = "/usr/bin/chromium"
-ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 expect.set_options(timeout=15_000)  # a busy computer is slow, and still right
 WIDE, LAPTOP, PHONE = (1920, 1080), (1280, 800), (390, 844)
 
@@ -35,7 +25,9 @@ OpenPage = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     """One for each file: while Playwright is open, nothing else can use asyncio in its thread."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium.headless(), args=chromium.FLAGS
+        )
         try:
             yield browser
         finally:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.dashboard.conftest import ARGS, CHROMIUM
+from tests import chromium
 from tests.dashboard.ward import DEADLINE_S, wait_until
 
 
@@ -84,8 +84,8 @@ class Chromium:
         self._sockets = contextlib.ExitStack()
         self._process = subprocess.Popen(
             [
-                CHROMIUM,
-                *ARGS,
+                chromium.whole(),
+                *chromium.FLAGS,
                 *flags,
                 "--remote-debugging-port=0",
                 f"--user-data-dir={self._profile}",

@@ -23,8 +23,8 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
+from tests import chromium
 from tests.e2e.clinic import wait_for
-from tests.e2e.conftest import CHROMIUM_FLAGS, chromium
 from tests.e2e.wards import Clinic, Ward
 from tests.faults.beds import START_S, clinic_of
 from tests.faults.reached import Fault, Number, Result, all_of, line_with
@@ -138,7 +138,7 @@ def measure(folder: Path, full: bool) -> Result:
     with clinic_of(folder, ward) as clinic, sync_playwright() as play:
         wait_for(lambda: clinic.feed.exists(), "the station", START_S)
         clinic.open_sessions([ROOM])
-        browser = play.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        browser = play.chromium.launch(executable_path=chromium.whole(), args=chromium.FLAGS)
         page = browser.new_page()
         page.goto(clinic.url)
         page.get_by_role("button", name="Arm sound").click()

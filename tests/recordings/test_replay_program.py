@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests import chromium
 from tests.e2e.clinic import Program, free_port, wait_for
 from tests.recordings.files import DEMO_1, DEMO_2
 from vitals.cli import main
@@ -108,9 +108,7 @@ def test_pages_say_replay_while_it_runs_and_stay_until_ctrl_c(tmp_path: Path) ->
 def look(url: str) -> None:
     """What a person sees."""
     with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = play.chromium.launch(executable_path=chromium.headless(), args=chromium.FLAGS)
         page = browser.new_page()
         page.goto(url)
         room = page.locator("[data-room=replay]").first
