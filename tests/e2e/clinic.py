@@ -100,7 +100,11 @@ class Demo(Program):
             folder, "demo", "--no-open", "--folder", str(folder), "--port", str(self.port), *args
         )
         try:
-            wait_for(lambda: self.url in self.said() or self.process.poll() is not None, "address")
+            wait_for(
+                lambda: self.url in self.said() or self.process.poll() is not None,
+                "address",
+                within_s=60.0,  # a busy computer; how long it may take is a test of its own
+            )
             assert self.process.poll() is None, self.said()
         except BaseException:
             self.stop()

@@ -34,7 +34,13 @@ def test_the_tests_name_only_what_there_is() -> None:
     """A test file that cannot be imported would be found by the whole run alone."""
     flags = ["--explicit-package-bases", "--check-untyped-defs", "--implicit-reexport"]
     done = subprocess.run(
-        [BIN / "mypy", "--ignore-missing-imports", *flags, "tests"],
+        [
+            BIN / "mypy",
+            "--ignore-missing-imports",
+            "--cache-dir=.mypy_cache/tests",
+            *flags,
+            "tests",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

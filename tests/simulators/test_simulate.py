@@ -31,13 +31,18 @@ def values_from(url: str, driver: str) -> list[float | None]:
     """SpO2 as a station would get it, for as long as that takes (10 s at most)."""
     decoder = registry.get(driver).decoder("d")
     deadline = time.monotonic() + 10
-    with serial.serial_for_url(url.removeprefix("serial://"), timeout=0.05) as port:
-        while time.monotonic() < deadline:
-            port.write(decoder.due(time.monotonic_ns() // 1000))
-            data = port.read(max(1, port.in_waiting))
-            events = decoder.feed(Chunk(data, time.monotonic_ns() // 1000))
-            if found := numerics(events, "spo2"):
-                return [e.value for e in found]
+    while time.monotonic() < deadline:
+        # A terminal that was readable and has nothing is an error to pyserial: opened again.
+        with (
+            contextlib.suppress(serial.SerialException),
+            serial.serial_for_url(url.removeprefix("serial://"), timeout=0.05) as port,
+        ):
+            while time.monotonic() < deadline:
+                port.write(decoder.due(time.monotonic_ns() // 1000))
+                data = port.read(max(1, port.in_waiting))
+                events = decoder.feed(Chunk(data, time.monotonic_ns() // 1000))
+                if found := numerics(events, "spo2"):
+                    return [e.value for e in found]
     return []
 
 
