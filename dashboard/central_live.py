@@ -83,6 +83,7 @@ class CentralPage(OpenPage):
         if answer is None:
             self._tell(frozenset(), b"")
             return
+        answer.trouble = self._follower.trouble
         self._tell(ids(answer.rooms), msgspec.json.encode(answer))
 
     def _tell(self, rooms: frozenset[str], data: bytes) -> None:

@@ -45,7 +45,8 @@ JOIN kap.session s ON s.station = w.station AND s.record = w.record
 LEFT JOIN kap.audit first ON first.station = s.station AND first.record = s.record AND first.n = 1
 WHERE t.site = %(site)s AND t.clinic = %(clinic)s AND s.subject_ref = %(subject)s
     AND s.mode = %(mode)s
-    AND (%(rooms)s::text[] IS NULL OR s.station || ':' || s.room = ANY(%(rooms)s))
+    AND (%(rooms)s::text[] IS NULL OR s.station || ':' || s.room = ANY(%(rooms)s)
+        OR s.station || ':*' = ANY(%(rooms)s))
 ORDER BY s.started_us DESC, s.station, s.uuid, first.at_us DESC NULLS LAST
 """
 

@@ -7,8 +7,11 @@ local ones. Who has read or exported what goes to a file of the centre's own (`c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
+
+from starlette.requests import Request
 
 from dashboard import central_process
 from dashboard.api.desk import At, Desk
@@ -26,6 +29,7 @@ from vitals.hub import Hub
 
 PROGRAM = "vitals central review"
 """As the server shows whose connection it is."""
+Granted = Callable[[frozenset[str] | None], frozenset[str] | None]
 COPIES = "sessions"
 READS = "reads.jsonl"
 """Names in the centre's folder."""
@@ -36,9 +40,21 @@ class CentralDesk(Desk):
 
     question: ClassVar[type[Question]] = CentralQuestion
 
-    def __init__(self, hub: Hub, worker: Worker, centre: Centre, diary: CentralDiary) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        worker: Worker,
+        centre: Centre,
+        diary: CentralDiary,
+        granted: Granted,
+    ) -> None:
         super().__init__(hub, worker, centre.folder, diary)
-        self._centre = centre
+        self._centre, self._granted = centre, granted
+
+    def viewer(self, request: Request) -> Viewer:
+        """Who asks, with every room of the stations that may be seen as a whole."""
+        viewer = super().viewer(request)
+        return replace(viewer, rooms=self._granted(viewer.rooms))
 
     async def called(self, viewer: Viewer, build: Callable[..., Any], *args: Any) -> Any:
         """See `Desk.called`; rooms in the answer are the centre's."""
@@ -70,7 +86,12 @@ def diary(auth: Auth, folder: Path) -> CentralDiary:
 
 
 def mount(
-    hub: Hub, worker: Worker, config: dsn.Central, folder: Path, noted: CentralDiary
+    hub: Hub,
+    worker: Worker,
+    config: dsn.Central,
+    folder: Path,
+    noted: CentralDiary,
+    granted: Granted = lambda rooms: rooms,
 ) -> CentralDesk:
     """The desk for `dashboard.api.router`.
 
@@ -80,9 +101,10 @@ def mount(
         config: how PostgreSQL is reached; a role that reads everything.
         folder: the centre's own; copies of sessions are kept in it.
         noted: see `diary`.
+        granted: the rooms of a grant, see `vitals.central.ward.Ward.granted`.
 
     Raises:
         CentralError: the password or a certificate is not there.
     """
     conninfo = dsn.conninfo(config, PROGRAM, writes=False)
-    return CentralDesk(hub, worker, Centre(conninfo, folder / COPIES), noted)
+    return CentralDesk(hub, worker, Centre(conninfo, folder / COPIES), noted, granted)

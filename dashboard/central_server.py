@@ -43,16 +43,17 @@ def create(
     hub = Hub(link="stale", trends=False)
     conninfo = partial(dsn.conninfo, settings.central, PROGRAM, writes=False)
     folder = settings.central.folder
+    follower = PgFollower(conninfo, hub)
     kinds = server.Kinds(
         live=CentralLive,
         diary=lambda auth: central_review.diary(auth, folder),
         desk=lambda worker, noted: central_review.mount(
-            hub, worker, settings.central, folder, noted
+            hub, worker, settings.central, folder, noted, follower.ward.granted
         ),
     )
     return server.assemble(
         hub,
-        PgFollower(conninfo, hub),
+        follower,
         settings.base,
         on_death,
         access or server.Access(),

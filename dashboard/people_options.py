@@ -67,7 +67,10 @@ def check_rooms(rooms: tuple[str, ...], config: Path | None) -> None:
     if is_central(config):
         for room in rooms:
             if not all(room.partition(":")):
-                raise click.BadParameter(f"{room!r}: at the centre a room is named station:room")
+                raise click.BadParameter(
+                    f"{room!r}: at the centre a room is named station:room, or station:* for all "
+                    "rooms of a station"
+                )
         return
     known = [room.id for room in load(config).room]
     for room in rooms:

@@ -49,7 +49,10 @@ class Viewer:
 
     def sees(self, room: str) -> bool:
         """Whether a room is one of this person's."""
-        return self.rooms is None or room in self.rooms
+        if self.rooms is None or room in self.rooms:
+            return True
+        station, colon, _ = room.partition(":")  # at the centre: all rooms of a station
+        return bool(colon) and f"{station}:*" in self.rooms
 
 
 ANYBODY = Viewer()

@@ -8,20 +8,26 @@ ends itself when the web process is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from typing import ParamSpec, TypeVar
 
 from vitals.errors import VitalsError
 
 NICE = 10
 PATIENCE_S = 30.0
+END_S = 1.0
+"""Patience with what a killed process leaves; it takes a few milliseconds."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,8 +65,10 @@ class Worker:
             pool = self._pool or self._start()
             self.under_way += 1
             try:
+                with _unheard():
+                    future = pool.submit(function, *args, **kwargs)
                 async with asyncio.timeout(self._patience_s):
-                    result = await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
+                    result = await asyncio.wrap_future(future)
             except BrokenProcessPool:
                 self._restart(pool, "it has died")
             except TimeoutError:
@@ -77,9 +85,14 @@ class Worker:
         raise WorkerError("the figure process dies at this; see the log of the web process")
 
     def close(self) -> None:
-        """Ends the process; harmless when there is none."""
+        """Ends the process and waits until nothing of it is left; harmless when there is none.
+
+        The web process ends by the signal that stopped it, without the interpreter's own end: the
+        semaphores of a pool that is still there then would be found by multiprocessing's tracker,
+        which says on the terminal that they were leaked.
+        """
         if self._pool is not None:
-            _end(self._pool)
+            _end(self._pool).join(END_S)
             self._pool = None
 
     @property
@@ -98,14 +111,33 @@ class Worker:
         if pool is self._pool:  # not when another call has done so already
             log.warning("the figure process is started anew: %s", why)
             self.restarts += 1
-            self.close()
+            self._pool = None
+            _end(pool)  # the live pages do not wait for it
 
 
-def _end(pool: ProcessPoolExecutor) -> None:
+def _end(pool: ProcessPoolExecutor) -> threading.Thread:
+    """Kills the process; the thread has ended when its queues are gone, too."""
     processes = list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
+    shutdown = functools.partial(pool.shutdown, wait=True, cancel_futures=True)
+    ending = threading.Thread(target=shutdown, daemon=True, name="figure process ends")
+    ending.start()
     for process in processes:
-        process.terminate()
+        process.kill()
+    return ending
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """A process that is started here hears no Ctrl-C, not even before it has come to `settle`."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # else it is started here, and lets Ctrl-C in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def settle(nice: int = NICE) -> None:

@@ -190,10 +190,12 @@ def verify(
 
     Exit code 0: nothing was found. 1: the record is broken, and where. 2: it cannot be checked.
     """
+    from vitals.status_line import StatusLine
     from vitals.store.verify import verify as check
 
     path = record_path(store, config)
-    found = check(path, head=head, anchor=anchor)
+    with StatusLine() as tell:
+        found = check(path, head=head, anchor=anchor, tell=tell)
     if as_json:
         print_json(
             {

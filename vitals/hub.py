@@ -48,6 +48,7 @@ class Hub:
         self._beat: wire.BeatMsg | None = None
         self._seq = 0
         self._marks = 0
+        self._offered: dict[str, Callable[[], Iterable[wire.NumericMsg]]] = {}
         self._waves: dict[tuple[str, str], int] = {}
 
     def publish(self, message: wire.Down, raw: bytes | None = None) -> None:
@@ -72,6 +73,28 @@ class Hub:
         elif not isinstance(message, wire.Hello):
             self._seq = max(self._seq, message.seq)
         self._tell(message, raw, started=started, other=other)
+
+    def offer(self, room: str, numbers: Callable[[], Iterable[wire.NumericMsg]]) -> None:
+        """New numbers of a room that is there, made when somebody reads it: now, or later.
+
+        Args:
+            room: of all of them.
+            numbers: makes what is new since it was called last.
+        """
+        if self._of_all or room in self._of_room or self._rooms[room].keeps_trends:
+            self._offered.pop(room, None)
+            for message in numbers():
+                self.publish(message)
+        else:
+            self._offered[room] = numbers
+
+    def _shown(self, room: str) -> LatestRoom:
+        """A room with all that was offered for it."""
+        found = self._rooms[room]
+        if room in self._offered:
+            for message in self._offered.pop(room)():
+                found.apply(message)  # nobody else has read it, or it would have been published
+        return found
 
     def _tell(self, message: wire.Down, raw: bytes | None, *, started: bool, other: bool) -> None:
         """Leaves a message for its readers; without any, it is not even encoded."""
@@ -151,7 +174,7 @@ class Hub:
             box.forget(room, *PER_ROOM)
         for room in sorted(rooms - known):
             if room in self._rooms:
-                state = WardRoomState(room=self._rooms[room].message())
+                state = WardRoomState(room=self._shown(room).message())
                 box.put(("room", room), wire.encode(state))
 
     def unsubscribe(self, box: Mailbox) -> None:
@@ -172,16 +195,16 @@ class Hub:
     def snapshot(self, rooms: frozenset[str] | None = None) -> wire.Snapshot:
         """The present state of everything, or of these rooms alone."""
         if rooms is None:
-            shown: Iterable[LatestRoom] = self._rooms.values()
+            shown: Iterable[str] = self._rooms
         elif len(rooms) < len(self._rooms) // 16:  # a few of thousands
-            shown = (self._rooms[name] for name in sorted(rooms) if name in self._rooms)
+            shown = (name for name in sorted(rooms) if name in self._rooms)
         else:
-            shown = (room for name, room in self._rooms.items() if name in rooms)
+            shown = (name for name in self._rooms if name in rooms)
         return wire.Snapshot(
             seq=self._seq,
             link=self.link,
             beat=self._beat,
-            rooms=[room.message() for room in shown],
+            rooms=[self._shown(name).message() for name in shown],
             held=list(self._held.values()),
         )
 
@@ -196,6 +219,7 @@ class Hub:
         self.link = snapshot.link
         self._seq = snapshot.seq
         self._beat = snapshot.beat
+        self._offered.clear()
         kept = frozenset(name for name, room in self._rooms.items() if room.keeps_trends)
         self._rooms = {
             room.id: LatestRoom(room, trends=self._trends or room.id in kept)
@@ -255,13 +279,14 @@ class Hub:
 
     def remove(self, room: str) -> None:
         """A room is no longer there; harmless when it was not."""
+        self._offered.pop(room, None)
         if self._rooms.pop(room, None) is not None:
             self._restart(room)
 
     def keep_trend(self, room: str, wanted: bool) -> None:
         """Begins, or ends, to keep a room's trends in a hub that does not keep those of all."""
         if room in self._rooms:
-            self._rooms[room].keep_trends(wanted or self._trends)
+            self._shown(room).keep_trends(wanted or self._trends)
 
     def fill_trend(self, room: str, session: str, trends: Iterable[wire.TrendMsg]) -> None:
         """Adds what is known of a session's past, if the room is still in it."""

@@ -27,6 +27,9 @@ LOOK_S = 30.0
 OLD_US = 36 * 3600 * 1_000_000
 """A last good backup that is older than this is told on the pages."""
 
+_END_US = 250_000_000_000_000_000
+"""No time in a file is beyond the year 9892; what is has no date."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -60,10 +63,11 @@ def last(record: Path) -> Outcome | None:
     """The outcome of the last nightly backup, None when there was none that can be read."""
     try:
         found = json.loads(status_file(record).read_text(encoding="utf-8"))
-        return Outcome(
-            bool(found["ok"]), int(found["at_us"]), str(found["said"]), int(found["good_us"])
-        )
-    except (OSError, ValueError, LookupError, TypeError):
+        times = int(found["at_us"]), int(found["good_us"])
+        if not all(0 <= each < _END_US for each in times):
+            return None
+        return Outcome(bool(found["ok"]), times[0], str(found["said"]), times[1])
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return None
 
 

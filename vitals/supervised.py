@@ -46,6 +46,7 @@ class Child:
         healthy: whether this start of it was ever heard.
         hung: whether this start of it was killed for its silence.
         wait_s: wait before it is started again when it dies young once more.
+        first_started: when it was to be started for the first time, 0 before that.
         took_s: from its first start to its first sign of life; None before that.
     """
 
@@ -107,6 +108,8 @@ class Child:
         Raises:
             OSError: out of memory, out of processes.
         """
+        # from the attempt on: what can never be started is as silent as what died
+        self.first_started = self.first_started or time.monotonic()
         starting = asyncio.ensure_future(
             asyncio.create_subprocess_exec(
                 *self.argv,
@@ -123,7 +126,6 @@ class Child:
             raise
         self.process, self.hung, self.healthy = process, False, False
         self.started = time.monotonic()
-        self.first_started = self.first_started or self.started
         self.starts += 1
         return process
 

@@ -36,6 +36,7 @@ STATION_ALARM_S = 2.7
 STATION_KILL_S = 5.0
 WEB_KILL_S = 15.0
 SENDER_KILL_S = 60.0
+NIGHTLY_AGAIN_S = 600.0
 WATCH_S = 0.1
 LATE_S = 1.0
 """A watcher that is later than this has no right to judge others."""
@@ -120,8 +121,12 @@ class Supervisor:
     async def _back_up(self) -> None:
         path = str(self._config_path)
         argv = vitals_argv("backup", "--nightly", "--config", path)
-        if self._config.nightly:
-            await nightly.keep_up(self._config.backup.at, self._config.station.store, argv)
+        while self._config.nightly:
+            try:
+                await nightly.keep_up(self._config.backup.at, self._config.station.store, argv)
+            except Exception:  # a fault in it is no reason to end the station and the pages
+                log.exception("what is done every night has a fault; it is begun anew later")
+                await asyncio.sleep(NIGHTLY_AGAIN_S)
 
     async def _keep(self, child: Child) -> None:
         """Starts a child again and again."""

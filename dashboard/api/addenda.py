@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from dashboard.api.asked import Asked
 from dashboard.api.desk import Desk
+from dashboard.api.job_desk import NAMES, names_asked
 from dashboard.api.session import no_session
 from dashboard.review import across, addenda
 from dashboard.who import Viewer
@@ -17,14 +18,19 @@ def add(routes: APIRouter, desk: Desk) -> None:
     """Adds the routes."""
 
     async def added(request: Request, uuid: str) -> Response:
-        return await desk.built(
-            request,
-            addenda.addenda,
-            uuid,
-            nothing=no_session(uuid),
-            reads=uuid,
-            tagged=True,
-        )
+        async def ask(viewer: Viewer) -> Response:
+            names = names_asked(Asked(request, (NAMES,)), viewer, default=True)
+            return await desk.built(
+                request,
+                addenda.addenda,
+                uuid,
+                nothing=no_session(uuid),
+                reads=uuid,
+                tagged=True,
+                names=names,
+            )
+
+        return await desk.answered(request, ask)
 
     async def intact(request: Request, uuid: str) -> Response:
         async def ask(_viewer: Viewer) -> Response:

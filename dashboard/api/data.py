@@ -9,13 +9,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard.api.asked import Asked, AskedError
+from dashboard.api.asked import Asked
 from dashboard.api.desk import Desk
-from dashboard.api.job_desk import may_names
+from dashboard.api.job_desk import names_asked
 from dashboard.review import data
 from dashboard.review.data import Page
 from dashboard.who import Viewer
 from vitals.channels import CHANNELS
+from vitals.export.kinds import KINDS
 
 MOST = 20_000
 """Rows of one answer."""
@@ -39,21 +40,27 @@ def add(routes: APIRouter, desk: Desk) -> None:
     async def events(request: Request, uuid: str) -> Response:
         async def ask(viewer: Viewer) -> Response:
             asked = Asked(request, ("kind", "names", *PAGED))
-            page, names = _page(request, asked), _names(asked, viewer)
-            return await built(request, uuid, page, data.events, uuid, asked.text("kind"), names)
+            page, names = _page(request, asked), names_asked(asked, viewer)
+            kind = asked.one_of("kind", KINDS)
+            return await built(request, uuid, page, data.events, uuid, kind, names=names)
 
         return await desk.answered(request, ask)
 
     async def alarms(request: Request, uuid: str) -> Response:
         async def ask(viewer: Viewer) -> Response:
             asked = Asked(request, ("names", *PAGED))
-            page, names = _page(request, asked), _names(asked, viewer)
-            return await built(request, uuid, page, data.alarms, uuid, names)
+            page, names = _page(request, asked), names_asked(asked, viewer)
+            return await built(request, uuid, page, data.alarms, uuid, names=names)
 
         return await desk.answered(request, ask)
 
     async def built(
-        request: Request, uuid: str, page: Page, build: Callable[..., bytes | None], *args: Any
+        request: Request,
+        uuid: str,
+        page: Page,
+        build: Callable[..., bytes | None],
+        *args: Any,
+        **named: Any,
     ) -> Response:
         return await desk.built(
             request,
@@ -64,6 +71,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
             media_type=CSV if page.as_csv else JSON,
             reads=uuid,
             tagged=True,
+            **named,
         )
 
     routes.add_api_route("/v1/sessions/{uuid}/numerics", numerics)
@@ -80,11 +88,3 @@ def _page(request: Request, asked: Asked) -> Page:
         limit=asked.whole("limit", MOST, least=1, most=MOST) or MOST,
         as_csv="text/csv" in request.headers.get("accept", ""),
     )
-
-
-def _names(asked: Asked, viewer: Viewer) -> bool:
-    if asked.one_of("names", ("0", "1"), "0") == "0":
-        return False
-    if not may_names(viewer):
-        raise AskedError("names are for clinicians and prescribers; ask without them")
-    return True

@@ -16,11 +16,12 @@ from dashboard.api.operations import (
     text,
     whole,
 )
-from dashboard.api.waves import MOST_PX
+from dashboard.api.waves import MOST_PX, WAVEFORMS
 from dashboard.api.what_if import WhatIfAsked
 from dashboard.review.index_query import FEW, MODES, MOST_SESSIONS, SORTS, STATES
 from vitals import wire
 from vitals.channels import CHANNELS
+from vitals.export.kinds import KINDS
 
 LIST, SESSION, FILES, NOW = "Sessions", "One session", "Files and long work", "Now"
 
@@ -37,6 +38,12 @@ _NAMES = one_of(
     "1: people by name, for roles that may have them; else a role and a number for each.",
     ("0", "1"),
     "0",
+)
+_AT_A_PAGE = one_of(
+    "names",
+    "1: people by name; 0: `somebody` for each. Somebody at a page gets names without asking; a "
+    "token gets none, and with 1 only if its role may have them.",
+    ("0", "1"),
 )
 _DATE = {"type": "string", "format": "date"}
 _SORTS = tuple(word for name in SORTS for word in (name, f"-{name}"))
@@ -82,7 +89,7 @@ OPERATIONS = (
         SESSION,
         "The audit trail: who did what, alarms, links, marks.",
         shapes.Events,
-        query=(text("kind", "Of this kind alone.", example="mark"), _NAMES, *_SPAN, *_PAGE),
+        query=(one_of("kind", "Of this kind alone.", KINDS), _NAMES, *_SPAN, *_PAGE),
         media=(JSON, CSV),
         tagged=True,
     ),
@@ -104,7 +111,7 @@ OPERATIONS = (
         shapes.Wave,
         more="All samples are in the exports.",
         query=(
-            text("channel", "Which one; pleth unless it says otherwise.", example="pleth"),
+            one_of("channel", "Which one.", WAVEFORMS, "pleth"),
             whole("from_us", "Beginning, microseconds UTC.", required=True),
             whole("to_us", "End, microseconds UTC.", required=True),
             whole("px", "Points across.", least=1, most=MOST_PX, default=1200),
@@ -180,6 +187,7 @@ OPERATIONS = (
         NOW,
         "What is going on in the rooms, as every page begins with it.",
         wire.Snapshot,
+        query=(_AT_A_PAGE,),
         more="Judge the age of a value by `beat.now_us`, the station's own time, never by arrival. "
         "The live view itself is the websocket `/live`, which is for signed-in pages alone.",
     ),

@@ -6,20 +6,27 @@ from typing import Any
 
 from dashboard.api import shapes_page
 from dashboard.api.described import NOW
-from dashboard.api.operations import Operation, text, whole
+from dashboard.api.operations import Operation, one_of, text, whole
 from dashboard.review.trail import MOST, PAGE
+from vitals.export.kinds import KINDS
 
 REVIEW = "Made for the review page"
 _STAMP = text("stamp", "`stamp` of the session's page: all parts then tell one moment.")
+_NAMES = one_of(
+    "names",
+    "1: people by name; 0: a role and a number for each. Somebody at a page gets names without "
+    "asking; a token gets none, and with 1 only if its role may have them.",
+    ("0", "1"),
+)
 
 OPERATIONS = (
     Operation(
         "get",
         "/v1/sessions/{uuid}",
         REVIEW,
-        "What the page of a session begins with. People stand in it by name.",
+        "What the page of a session begins with.",
         shapes_page.SessionPage,
-        query=(_STAMP,),
+        query=(_STAMP, _NAMES),
         tagged=True,
     ),
     Operation(
@@ -28,7 +35,7 @@ OPERATIONS = (
         REVIEW,
         "The trend as a Plotly figure; the lowest and highest value of each stretch survive.",
         dict[str, Any],
-        query=(_STAMP,),
+        query=(_STAMP, _NAMES),
         tagged=True,
     ),
     Operation(
@@ -40,9 +47,10 @@ OPERATIONS = (
         query=(
             whole("offset", "Rows to leave out.", default=0),
             whole("limit", "Rows at most.", least=1, most=MOST, default=PAGE),
-            text("kind", "Of this kind alone."),
+            one_of("kind", "Of this kind alone.", KINDS),
             text("q", "Words that all occur in a row."),
             _STAMP,
+            _NAMES,
         ),
         tagged=True,
     ),
@@ -52,6 +60,7 @@ OPERATIONS = (
         REVIEW,
         "Addenda and signatures.",
         shapes_page.Addenda,
+        query=(_NAMES,),
         tagged=True,
     ),
     Operation(

@@ -112,6 +112,7 @@ class Desk:
             media_type=media_type,
             session=reads if tagged else "",
             known=request.headers.get("if-none-match", ""),
+            names=bool(named.get("names", False)),
         )
 
         async def ask(viewer: Viewer) -> Response:

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from dashboard.api.asked import AskedError
+from dashboard.api.asked import Asked, AskedError
 from dashboard.api.desk import Desk
 from dashboard.jobs import BusyError, Job, Jobs, Owner
 from dashboard.who import Viewer
@@ -102,6 +102,32 @@ def owner(viewer: Viewer) -> Owner:
 def may_names(viewer: Viewer) -> bool:
     """Whether people's names may be in what this person exports."""
     return viewer.role in MAY[EXPORT_NAMES]
+
+
+NAMES = "names"
+"""Parameter: people by name (1), or by role and number (0)."""
+
+
+def names_asked(asked: Asked, viewer: Viewer, default: bool = False) -> bool:
+    """Whether people are to stand in an answer by name.
+
+    The clinic's own pages name who did what, to everybody who may see the session. A program reads
+    on behalf of others: it gets names only where it asks for them with a role that may have them.
+
+    Args:
+        asked: the parameters.
+        viewer: who asks.
+        default: what somebody at a page gets without asking; a token gets no names.
+
+    Raises:
+        AskedError: not with this role.
+    """
+    unasked = "1" if default and not viewer.token else "0"
+    if asked.one_of(NAMES, ("0", "1"), unasked) == "0":
+        return False
+    if not may_names(viewer) and (viewer.token or not default):
+        raise AskedError("names are for clinicians and prescribers; ask without them")
+    return True
 
 
 async def read(request: Request, asked: type[T]) -> T:

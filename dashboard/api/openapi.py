@@ -7,7 +7,6 @@ and against what they answer.
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -16,10 +15,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from dashboard.api import described, described_page, shapes
+from dashboard.api import described, described_central, described_page, shapes
 from dashboard.api.desk import Desk
 from dashboard.api.docs_page import page
 from dashboard.api.operations import JSON, Operation, Parameter
+from dashboard.review.index_query import Question
 from vitals import __version__
 
 ABOUT = """\
@@ -53,43 +53,53 @@ PATHS: dict[str, str] = {
 """Parameters within addresses."""
 OWN = ("/v1/openapi.json", "/v1/docs")
 """Addresses of the description itself, which it does not describe."""
+_documents: dict[type[Question], dict[str, Any]] = {}
 _REF = "#/components/schemas/{name}"
 
 
-def operations() -> tuple[Operation, ...]:
-    """All of them."""
-    return (*described.OPERATIONS, *described_page.OPERATIONS)
+def operations(question: type[Question] = Question) -> tuple[Operation, ...]:
+    """All of them, where the list of sessions takes `question`: at the centre another one."""
+    every = (*described.OPERATIONS, *described_page.OPERATIONS)
+    return described_central.with_places(every, question) if question.PLACES else every
 
 
 def add(routes: APIRouter, desk: Desk) -> None:
     """Adds the routes."""
 
-    # Made when somebody first asks, in a thread: it takes about 30 ms.
+    # Made when somebody first asks, in a thread: it takes about 30 ms; written out each time.
     async def openapi(request: Request) -> Response:
-        return Response(await asyncio.to_thread(_encoded), media_type=JSON)
+        return Response(await asyncio.to_thread(_encoded, desk.question), media_type=JSON)
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(await asyncio.to_thread(_for_people))
+        return HTMLResponse(await asyncio.to_thread(_for_people, desk.question))
 
     routes.add_api_route("/v1/openapi.json", openapi)
     routes.add_api_route("/v1/docs", docs)
 
 
-@cache
-def document() -> dict[str, Any]:
-    """The whole document."""
+def document(question: type[Question] = Question) -> dict[str, Any]:
+    """The whole document; see `operations`."""
+    # not `cache`: for mypy a class whose objects have no hash has none itself
+    if question not in _documents:
+        _documents[question] = _document(question)
+    return _documents[question]
+
+
+def _document(question: type[Question]) -> dict[str, Any]:
+    described_here = operations(question)
+    about = ABOUT + (described_central.ABOUT if question.PLACES else "")
     types = [shapes.Error]
-    for one in operations():
+    for one in described_here:
         types += [kind for kind in (one.answers, one.body) if kind is not None]
     refs, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     of_type = {id(kind): ref for kind, ref in zip(types, refs, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
-    for one in operations():
+    for one in described_here:
         paths.setdefault(f"/api{one.path}", {})[one.method] = _operation(one, of_type)
-    areas = list(dict.fromkeys(one.area for one in operations()))
+    areas = list(dict.fromkeys(one.area for one in described_here))
     return {
         "openapi": "3.1.0",
-        "info": {"title": "kap-vitals", "version": __version__, "description": ABOUT},
+        "info": {"title": "kap-vitals", "version": __version__, "description": about},
         "servers": [{"url": "/", "description": "This server"}],
         "security": [{"token": []}, {"screen": []}],
         "tags": [{"name": area} for area in areas],
@@ -114,14 +124,12 @@ def document() -> dict[str, Any]:
     }
 
 
-@cache
-def _encoded() -> bytes:
-    return orjson.dumps(document())
+def _encoded(question: type[Question]) -> bytes:
+    return orjson.dumps(document(question))
 
 
-@cache
-def _for_people() -> str:
-    return page(document())
+def _for_people(question: type[Question]) -> str:
+    return page(document(question))
 
 
 def _operation(one: Operation, of_type: dict[int, Any]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard.api.asked import Asked, AskedError
+from dashboard.api.asked import Asked
 from dashboard.api.desk import Desk
-from dashboard.api.job_desk import may_names
+from dashboard.api.job_desk import NAMES, names_asked
 from dashboard.api.session import no_session
 from dashboard.review import report
 from dashboard.who import Viewer
@@ -21,9 +21,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
 
     async def _pdf(request: Request, uuid: str, form: str) -> Response:
         async def ask(viewer: Viewer) -> Response:
-            names = Asked(request, ("names",)).one_of("names", ("0", "1"), "0") == "1"
-            if names and not may_names(viewer):
-                raise AskedError("names are for clinicians and prescribers; ask without them")
+            names = names_asked(Asked(request, (NAMES,)), viewer)
             name = await desk.called(viewer, report.name, uuid, form)
             answer = await desk.built(
                 request,

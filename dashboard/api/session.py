@@ -11,9 +11,11 @@ from starlette.responses import Response
 from dashboard import expected
 from dashboard.api.asked import Asked
 from dashboard.api.desk import Desk
+from dashboard.api.job_desk import NAMES, names_asked
 from dashboard.review import course, trail
 from dashboard.review import session as review
 from dashboard.who import Viewer
+from vitals.export.kinds import KINDS
 
 STAMP = "stamp"
 """Names the reading of the record that the caller has seen the rest of."""
@@ -34,8 +36,8 @@ def add(routes: APIRouter, desk: Desk) -> None:
         return await _built(request, course.figure, uuid)
 
     async def _built(request: Request, build: Callable[..., bytes | None], uuid: str) -> Response:
-        async def ask(_viewer: Viewer) -> Response:
-            stamp = Asked(request, (STAMP,)).text(STAMP)
+        async def ask(viewer: Viewer) -> Response:
+            asked = Asked(request, (STAMP, NAMES))
             return await desk.built(
                 request,
                 build,
@@ -43,14 +45,15 @@ def add(routes: APIRouter, desk: Desk) -> None:
                 nothing=no_session(uuid),
                 reads=uuid,
                 tagged=True,
-                stamp=stamp,
+                stamp=asked.text(STAMP),
+                names=names_asked(asked, viewer, default=True),
             )
 
         return await desk.answered(request, ask)
 
     async def audit(request: Request, uuid: str) -> Response:
-        async def ask(_viewer: Viewer) -> Response:
-            asked = Asked(request, ("offset", "limit", "kind", "q", STAMP))
+        async def ask(viewer: Viewer) -> Response:
+            asked = Asked(request, ("offset", "limit", "kind", "q", STAMP, NAMES))
             return await desk.built(
                 request,
                 trail.trail,
@@ -60,9 +63,10 @@ def add(routes: APIRouter, desk: Desk) -> None:
                 nothing=no_session(uuid),
                 reads=uuid,
                 tagged=True,
-                kind=asked.text("kind"),
+                kind=asked.one_of("kind", KINDS),
                 q=asked.text("q"),
                 stamp=asked.text(STAMP),
+                names=names_asked(asked, viewer, default=True),
             )
 
         return await desk.answered(request, ask)

@@ -21,7 +21,10 @@ class Moment(Shape):
 
 
 class ChannelCoverage(Shape):
-    """How much of one channel was really measured; shares from 0 to 1."""
+    """How much of one channel was really measured; shares from 0 to 1.
+
+    `unknown`: how much time a damaged record does not tell of; it counts neither way.
+    """
 
     channel: str
     label: str
@@ -31,10 +34,14 @@ class ChannelCoverage(Shape):
     values: Rows
     questionable: float
     invalid: float
+    unknown: str = ""
 
 
 class PressureCounts(Shape):
-    """Blood pressures: owed and taken, repeats, attempts and failures."""
+    """Blood pressures: owed and taken, repeats, attempts and failures.
+
+    `unknown`: those of which a damaged record does not say what became of them.
+    """
 
     planned: Rows
     taken: Rows
@@ -43,6 +50,7 @@ class PressureCounts(Shape):
     repeats_taken: Rows
     attempts: Rows
     failed: Rows
+    unknown: list[str] = msgspec.field(default_factory=list)
 
 
 class Honesty(Shape):
@@ -58,17 +66,25 @@ class Honesty(Shape):
 
 
 class Said(Shape):
-    """One of the first answers about a session; `at_us` null: it is about no moment."""
+    """One of the first answers about a session; `at_us` null: it is about no moment.
 
+    `marked`: it is to be looked at.
+    """
+
+    part: Literal["given", "measured", "happened", "ended"]
     label: str
     text: str
     at_us: int | None
+    marked: bool
 
 
 class PressureRow(Shape):
-    """A blood pressure: a reading, a failed attempt, or one that was owed and never came."""
+    """A blood pressure: a reading, a failed attempt, or one that was owed and never came.
 
-    kind: Literal["reading", "failed", "missed"]
+    `unknown`: what became of it, or its values, are lost to damage or were deleted.
+    """
+
+    kind: Literal["reading", "failed", "missed", "unknown"]
     at_us: int
     minute: Minutes | None
     planned: list[str]
@@ -82,6 +98,46 @@ class PressureRow(Shape):
     claimed: bool = False
     quality: str = ""
     flags: list[str] = msgspec.field(default_factory=list)
+
+
+class Entered(Shape):
+    """What somebody entered, and who."""
+
+    at_us: int
+    text: str
+    by: str
+    kind: str = ""
+    role: str = ""
+
+
+class AdverseEvent(Shape):
+    """An adverse event with its last word: how bad, how it ended, what was done."""
+
+    at_us: int
+    text: str
+    how: str
+    action: str
+    by: str
+    serious: bool
+
+
+class DischargeLine(Shape):
+    """A discharge criterion as it stood when somebody signed."""
+
+    label: str
+    state: Literal["met", "set aside", "not met"]
+    text: str
+
+
+class Noted(Shape):
+    """What people entered; `unknown`: why there may have been more, empty for no reason."""
+
+    scores: list[Entered]
+    marks: list[Entered]
+    adverse: list[AdverseEvent]
+    discharge: list[DischargeLine]
+    closing: list[Entered]
+    unknown: str
 
 
 class Rise(Shape):
@@ -160,6 +216,7 @@ class SessionPage(Shape):
     answers: list[Said]
     honesty: Honesty
     pressures: list[PressureRow]
+    noted: Noted
     rings: list[WhyItRang]
     waves: list[WaveFacts]
     kinds: dict[str, int]

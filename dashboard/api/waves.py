@@ -11,11 +11,15 @@ from dashboard.api.desk import Desk
 from dashboard.api.session import no_session
 from dashboard.review import waves
 from dashboard.who import Viewer
+from vitals.channels import CHANNELS
 from vitals.model import US
 
 LONGEST_US = 3600 * US
 """A window is an hour at most: longer ones show nothing that a screen could."""
 MOST_PX = 8000
+_LEAST_HZ = 10.0
+WAVEFORMS = tuple(key for key, one in CHANNELS.items() if (one.rate_hz or 0.0) >= _LEAST_HZ)
+"""Channels that have waveforms."""
 
 
 def add(routes: APIRouter, desk: Desk) -> None:
@@ -29,7 +33,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
                 raise AskedError("give from_us and to_us, microseconds UTC, of the window")
             if not 0 < to_us - from_us <= LONGEST_US:
                 raise AskedError("a window is longer than nothing and an hour at most")
-            channel = asked.text("channel", "pleth")
+            channel = asked.one_of("channel", WAVEFORMS, "pleth")
             px = asked.whole("px", 1200, least=1, most=MOST_PX)
             return await desk.built(
                 request,

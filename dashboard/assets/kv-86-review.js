@@ -10,26 +10,26 @@
   "use strict";
 
   const TOOLS = 8; // sections of a lower order are toolbars
-  const KEPT_MS = 15000; // what was asked for early is used within this
-  const early = new Map(); // path -> {answer, atMs}
 
-  const review = (kv.review = { sections: [] });
+  const { review } = kv;
+  const { pathOf, taken, inAdvance } = review.ahead;
+  review.sections = [];
 
-  review.get = async function (path, options) {
-    const response = await fetch(path, { cache: "no-store", ...options });
-    const body = await response.json();
-    if (!response.ok) throw new Error(body.error || "the server answered " + response.status);
-    return body;
-  };
-
-  /* A table of texts or elements that can be scrolled with the keyboard; with {cards: true} each
-     row is a card where the screen is narrow. */
+  /* A table of texts or elements that can be scrolled with the keyboard. Where the screen is narrow
+     each row is a card with {cards: true}; with {compact: n, rest: [text, …]} it stays a line of the
+     first n columns, and what else there is to say of it stands behind them in small words. */
   review.table = function (name, columns, rows, options) {
-    const cell = (content, i) => kv.el("td", { "data-label": columns[i] }, content);
-    const head = kv.el("tr", {}, ...columns.map((title) => kv.el("th", { scope: "col" }, title)));
-    const body = rows.map((cells) => kv.el("tr", {}, ...cells.map(cell)));
+    const { cards, compact, rest } = options || {};
+    const kept = compact || columns.length;
+    const wide = (i) => (i < kept ? null : "wide");
+    const cell = (content, i) => kv.el("td", { "data-label": columns[i], class: wide(i) }, content);
+    const more = (n) => (compact ? [kv.el("td", { class: "rest" }, rest[n])] : []);
+    const titles = columns.map((title, i) => kv.el("th", { scope: "col", class: wide(i) }, title));
+    if (compact) titles.push(kv.el("th", { scope: "col", class: "rest" }, "More"));
+    const head = kv.el("tr", {}, ...titles);
+    const body = rows.map((cells, n) => kv.el("tr", {}, ...cells.map(cell), ...more(n)));
     const parts = [kv.el("thead", {}, head), kv.el("tbody", {}, ...body)];
-    const looks = "scroll" + (options && options.cards ? " cards" : "");
+    const looks = ["scroll", cards && "cards", compact && "compact"].filter(Boolean).join(" ");
     const scroll = { class: looks, tabindex: 0, role: "group", "aria-label": name };
     return kv.el("div", scroll, kv.el("table", {}, ...parts));
   };
@@ -57,7 +57,7 @@
       const status = kv.el("p", { class: "empty", role: "status" }, "Loading …");
       container.append(page);
       page.append(kv.el("h1", {}, title), status);
-      load(page, argument).then(
+      load(page, argument, status).then(
         () => status.remove(),
         (error) => kv.text(status, "This cannot be shown: " + error.message),
       );
@@ -68,57 +68,30 @@
 
   // --- asked for before the page is there ------------------------------------------------------
 
-  const pathOf = (id) => "/api/v1/sessions/" + encodeURIComponent(id);
-
-  function ahead(path) {
-    const known = early.get(path);
-    if (known && performance.now() - known.atMs < KEPT_MS) return known.answer;
-    const answer = review.get(path);
-    answer.catch(() => early.delete(path)); // who asks for it is told
-    early.set(path, { answer, atMs: performance.now() });
-    return answer;
-  }
-
-  function taken(path) {
-    const answer = ahead(path);
-    early.delete(path);
-    return answer;
-  }
-
-  /** What was asked for early, null for nothing. */
-  async function inAdvance(path) {
-    const known = early.get(path);
-    early.delete(path);
-    return known ? known.answer.catch(() => null) : null;
-  }
-
-  /* What the page of a session will want, asked for as soon as somebody is on the way to it. */
-  review.prefetch = function (id) {
-    const nothing = () => {};
-    for (const asked of [kv.plotly(), ahead(pathOf(id)), ahead(pathOf(id) + "/figure")]) asked.catch(nothing);
-  };
-
-  /** The session of an address, "" for none. */
-  function idOf(path) {
-    const found = /^\/review\/([\w.~-]+)$/.exec(path || "");
-    return found ? found[1] : "";
-  }
-
-  if (idOf(location.pathname)) review.prefetch(idOf(location.pathname));
-  else if (location.pathname === "/review") kv.plotly().catch(() => {});
+  if (review.idOf(location.pathname) || location.pathname === "/review") kv.plotly().catch(() => {});
 
   function onTheWay(event) {
     const link = event.target instanceof Element && event.target.closest("a[href^='/review/']");
-    const id = link ? idOf(link.getAttribute("href")) : "";
-    if (id && (event.type === "pointerdown" || event.key === "Enter")) review.prefetch(id);
+    const id = link ? review.idOf(link.getAttribute("href")) : "";
+    if (id && (event.type === "pointerdown" || event.key === "Enter")) {
+      kv.plotly().catch(() => {});
+      review.prefetch(id);
+    }
   }
   for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, onTheWay, true);
 
   // --- the page of one session -----------------------------------------------------------------
 
+  function lasted(us) {
+    const minutes = Math.floor(us / 60e6);
+    const rest = String(minutes % 60).padStart(2, "0");
+    return minutes < 60 ? minutes + " min" : Math.floor(minutes / 60) + " h " + rest + " min";
+  }
+
   function facts(session) {
     const end = session.ended_us ? review.minute(session.ended_us, session).slice(11) : "still open";
     const words = [review.minute(session.started_us, session) + " – " + end];
+    if (session.ended_us) words.push(lasted(session.ended_us - session.started_us));
     if (session.mode !== "real") words.unshift(session.mode.toUpperCase());
     words.push(...[session.site, session.clinic].filter(Boolean), session.room_label || session.room);
     if (session.resumed) words.push("station restarted " + session.resumed + " × (gaps are shown as gaps)");
@@ -160,15 +133,18 @@
     return place;
   }
 
-  kv.views["review-session"] = review.view("Session", async (page, id) => {
+  kv.views["review-session"] = review.view("Session", async (page, id, status) => {
     const path = pathOf(id);
     const body = await taken(path);
     if (!page.isConnected) return;
+    status.remove(); // each section says by itself that it is still loading
     const session = body.session;
     page.dataset.watermark = session.watermark || "";
     kv.text(page.querySelector("h1"), session.subject_ref + " · " + kv.words.route(session.route));
     const said = kv.el("p", { class: "unseen", role: "status" });
-    page.append(kv.el("p", { class: "facts" }, facts(session)), said);
+    const head = kv.el("div", { class: "review-head" }, page.querySelector("h1"));
+    head.append(kv.el("p", { class: "facts" }, facts(session)));
+    page.append(head, said);
     const open = unfinished(session);
     if (open) page.append(open);
     for (const sentence of body.unreadable || []) {
@@ -184,7 +160,6 @@
       place: (section) => places.get(section),
       announce: (text) => kv.text(said, text),
       async ask(part, query) {
-        // what was asked for early tells the same moment, unless something was added just then
         const known = query ? null : await inAdvance(path + part);
         if (known && known.stamp === body.stamp) return known;
         return review.get(path + part + "?" + new URLSearchParams({ ...query, stamp: body.stamp }));

@@ -7,7 +7,7 @@
   const NARROW_PX = 640;
   const WIDE_PX = 1500; // the words were placed for this
   const LETTER_PX = 7;
-  const SHEET_PX = [700, 420]; // of the figure on an A4 sheet
+  const SHEET_PX = [700, 380]; // of the figure on an A4 sheet
   const STILL_PX = 5; // a pointer that moved less has clicked
   const NEAR_US = 15 * 60e6; // half of what is shown around a moment
   const SPANS = [

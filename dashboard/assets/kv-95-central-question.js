@@ -102,7 +102,7 @@
       }),
       update(ward) {
         for (const { only, label, button, count } of chips) {
-          const many = ward.counts[only];
+          const many = kv.central.known ? ward.counts[only] : undefined;
           kv.text(count, many === undefined ? "" : String(many));
           kv.attr(button, "data-some", many ? "yes" : null);
           kv.name(button, label + (many === undefined ? "" : ": " + many));

@@ -18,7 +18,7 @@
       node,
       set(n, always) {
         kv.text(number, String(n));
-        kv.show(node, always || n > 0);
+        kv.show(node, always === undefined ? n > 0 : always);
       },
     };
   }
@@ -34,7 +34,7 @@
       button,
       update(label, counts, chosen) {
         kv.text(name, label);
-        many.set(counts.rooms, true);
+        many.set(counts.rooms, kv.central.known);
         alarm.set(counts.alarm);
         lost.set(counts.lost);
         kv.attr(button, "aria-current", chosen ? "true" : null);

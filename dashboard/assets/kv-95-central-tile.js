@@ -9,7 +9,9 @@
   function alarmLine() {
     const shape = kv.el("span", { class: "room-tile-shape" });
     const text = kv.el("b", { class: "room-tile-words" });
-    const meta = kv.el("span", { class: "room-tile-meta" });
+    const level = kv.el("span", { class: "room-tile-level" });
+    const since = kv.el("span", { class: "room-tile-since" });
+    const meta = kv.el("span", { class: "room-tile-meta" }, level, since);
     const node = kv.el("p", { class: "room-tile-alarm" }, shape, text, meta);
     let drawn = "";
     return {
@@ -18,10 +20,10 @@
         const alarm = alarms[0];
         kv.show(node, Boolean(alarm));
         if (!alarm) return kv.attr(node, "data-alarm", null);
-        const level = kv.alarmWords.level(alarm, room);
-        if (level.shape !== drawn) {
-          drawn = level.shape;
-          shape.replaceChildren(kv.icon(level.shape), kv.el("b", {}, level.mark));
+        const said = kv.alarmWords.level(alarm, room);
+        if (said.shape !== drawn) {
+          drawn = said.shape;
+          shape.replaceChildren(kv.icon(said.shape), kv.el("b", {}, said.mark));
         }
         kv.attr(node, "data-alarm", alarm.rule);
         kv.attr(node, "data-priority", alarm.priority);
@@ -33,11 +35,12 @@
         kv.text(text, message);
         kv.attr(text, "title", message);
         kv.attr(node, "data-length", message.length > 22 ? "long" : null);
-        const since = nowUs === null || !alarm.onset_us ? "" : kv.words.age((nowUs - alarm.onset_us) / kv.US);
-        const seen = alarm.acked_by ? "✓ " + alarm.acked_by : "";
-        const more = alarms.length > 1 ? "+" + (alarms.length - 1) : "";
+        const age = nowUs === null || !alarm.onset_us ? "" : kv.words.age((nowUs - alarm.onset_us) / kv.US);
         const ended = alarm.condition === "latched" ? "ENDED" : "";
-        kv.text(meta, [seen, ended, level.word, since, more].filter(Boolean).join(" · "));
+        kv.text(level, [alarm.acked_by && "by " + alarm.acked_by, said.word].filter(Boolean).join(" · "));
+        const more = alarms.length > 1 ? "+" + (alarms.length - 1) : "";
+        kv.text(since, [(alarm.acked_by ? "✓ " : "") + age, ended, more].filter(Boolean).join(" · "));
+        kv.attr(meta, "title", meta.textContent);
       },
     };
   }
@@ -54,6 +57,7 @@
       const [dose, where, phase, due] = ["dose", "where", "phase", "due"].map((name) => kv.el("span", { class: "room-tile-" + name }));
       const vitals = ["spo2", "pulse", "nibp"].map((kind) => kv.vital(kind));
       const alarm = alarmLine();
+      const also = kv.el("p", { class: "room-tile-also", hidden: true });
       const calm = kv.el("p", { class: "room-tile-calm" });
       const lost = kv.el("b");
       const rest = kv.el("span");
@@ -66,10 +70,11 @@
         phase,
         kv.el("div", { class: "room-tile-vitals" }, ...vitals.map((vital) => vital.node)),
         alarm.node,
+        also,
         calm,
         foot,
       );
-      return { dose, where, phase, due, vitals, alarm, calm, way, lost, rest, wrong };
+      return { dose, where, phase, due, vitals, alarm, also, calm, way, lost, rest, wrong };
     }
 
     function update(room, nowUs, serverLive) {
@@ -97,6 +102,9 @@
       kv.attr(node, "data-worst", open ? open.priority : null);
       kv.attr(node, "data-acked", open && open.acked_by ? "yes" : null);
       parts.alarm.update(alarms, room, nowUs, live);
+      const others = alarms.slice(1).map((each) => kv.alarmWords.level(each, room).mark + " " + kv.alarmWords.message(each, room, nowUs, live));
+      kv.show(parts.also, others.length > 0);
+      kv.text(parts.also, others.join("\n"));
       kv.show(parts.calm, !alarms.length);
       kv.text(parts.calm, alarms.length ? "" : !session ? NO_SESSION : live ? "no alarms" : "alarms not known");
       const wrong = kv.central.station(place.station);

@@ -8,6 +8,10 @@
   const FAR_TICKS = 4; // of two a second: how often those out of sight are brought up to date
   const DRAWN = 556; // width of a tile in its own units
   const UNIT = [0.46, 0.6]; // the smallest and the largest of them, in px
+  const FEW = 24; // so many are as large as they can be
+  const FEW_UNIT = [0.46, 1];
+  const FEW_WIDTH = [300, 640];
+  const FEW_HEIGHT = (width) => 190 + 0.2 * width; // with an alarm of one line
   const STEPS = { ArrowRight: () => 1, ArrowLeft: () => -1, ArrowDown: (n) => n, ArrowUp: (n) => -n };
 
   /** @returns {node, set(ids), mark(ids or null for all), tick(), focus(), stop()} */
@@ -22,6 +26,7 @@
     let touchedMs = -STILL_MS;
     let ticks = 0;
     let frame = 0;
+    let fitted = -1; // how many rooms the columns are made for
     let current = ""; // the tile that Tab reaches
 
     const watch = new IntersectionObserver(
@@ -36,12 +41,33 @@
       { rootMargin: "200px" },
     );
 
+    /** As few columns as all rooms fit into without scrolling; null: as many as there can be. */
+    function fewColumns(count, width) {
+      const gap = parseFloat(getComputedStyle(node).columnGap) || 0;
+      const height = node.parentElement ? node.parentElement.clientHeight : 0;
+      for (let n = 1; n <= count; n += 1) {
+        const each = (width - (n - 1) * gap) / n;
+        if (each < FEW_WIDTH[0]) return null;
+        if (each <= FEW_WIDTH[1] && Math.ceil(count / n) * (FEW_HEIGHT(each) + gap) <= height) return n;
+      }
+      const most = Math.floor((width + gap) / (FEW_WIDTH[1] + gap)); // they are fewer than fit beside each other
+      return Math.max(count, most);
+    }
+
+    function size() {
+      const few = order.length > 0 && order.length <= FEW;
+      const n = few ? fewColumns(order.length, node.clientWidth) : null;
+      kv.attr(node, "data-few", few ? "yes" : null);
+      if (n) node.style.setProperty("--columns", n);
+      else node.style.removeProperty("--columns");
+      const [least, most] = few ? FEW_UNIT : UNIT;
+      const unit = Math.min(most, Math.max(least, (parseFloat(columns()[0]) || 0) / DRAWN));
+      node.style.setProperty("--u", unit.toFixed(3) + "px");
+    }
+
     const columns = () => getComputedStyle(node).gridTemplateColumns.split(" ");
 
-    const sized = new ResizeObserver(() => {
-      const unit = Math.min(UNIT[1], Math.max(UNIT[0], (parseFloat(columns()[0]) || 0) / DRAWN));
-      node.style.setProperty("--u", unit.toFixed(3) + "px");
-    });
+    const sized = new ResizeObserver(size);
     sized.observe(node);
 
     function make(id) {
@@ -87,6 +113,8 @@
       byId.clear();
       ids.forEach((id, i) => byId.set(id, shown[i]));
       kv.arrange(node, shown.map((tile) => tile.node));
+      if (ids.length !== fitted) size();
+      fitted = ids.length;
       if (!byId.has(current)) current = "";
       reach(current || ids[0] || "");
       // what is moved in a document loses the focus

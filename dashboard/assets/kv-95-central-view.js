@@ -47,12 +47,15 @@
     const main = kv.el("div", { class: "central-main" }, top, scroll);
     container.append(kv.el("h1", { class: "unseen" }, "Rooms of all sites"), kv.el("div", { class: "central" }, sites.node, main));
 
+    let counted = true; // whether what the page counts is known
+
     function ask() {
       kv.central.ask(question.asked());
     }
 
     function words() {
       if (!kv.central.answered()) return tiles.order.length ? "" : "Asking for the rooms …";
+      if (!kv.central.known) return "Nothing is known of any room: the central database has not answered yet.";
       const { q, site, only } = question.asked();
       if (kv.central.ward.total) return "";
       return q || site || only !== "all" ? "No room is like that. Clear the search, or choose all rooms." : "No station has sent a room yet.";
@@ -67,6 +70,7 @@
       question.update(ward);
       sites.update(ward, question.values);
       pages.update(ward.total, question.asked().offset, ward.rooms.length);
+      counted = kv.central.known;
       kv.show(pages.node, ward.total > 0);
       kv.text(empty, words());
     }
@@ -92,6 +96,7 @@
       update() {},
       tick() {
         tiles.tick();
+        if (counted !== kv.central.known) answer();
         kv.text(empty, words());
       },
       rebuild() {

@@ -4,7 +4,7 @@
 (function (kv) {
   "use strict";
 
-  const NOTHING = { total: 0, counts: {}, sites: [], rooms: [], stations: {} };
+  const NOTHING = { total: 0, counts: {}, sites: [], rooms: [], stations: {}, trouble: "" };
   const EVERYTHING = { site: "", clinic: "", q: "", only: "all", offset: 0, limit: 200 };
   const LOCALLY = "room monitors locally";
 
@@ -45,6 +45,10 @@
       return Boolean(asked && ward.asked) && Object.keys(EVERYTHING).every((name) => of[name] === asked[name]);
     },
     place: (roomId) => places.get(roomId) || null,
+    /** Whether anything is known at all: before the database has answered, no room is not "0 rooms". */
+    get known() {
+      return kv.link.live() || ward.sites.length > 0;
+    },
     /** Whether a room's station is heard now. */
     live(roomId) {
       const place = places.get(roomId);
@@ -122,10 +126,15 @@
 
   /** Says on every page what this one is not. Dash lays the frame out when it likes. */
   const banner = kv.el("p", { class: "central-banner", role: "note" }, central.BANNER);
+  const trouble = kv.el("p", { class: "central-trouble", role: "status" });
   function say() {
     const place = document.getElementById("kv-banners");
     if (here && place && banner.parentElement !== place) place.prepend(banner);
     if (!here) banner.remove();
+    const why = here && kv.link.state === "stale" ? ward.trouble : "";
+    kv.text(trouble, why);
+    if (why && place && trouble.parentElement !== place) place.append(trouble);
+    if (!why) trouble.remove();
   }
   for (const moment of ["central", "frame", "tick"]) kv.on(moment, say);
 })(window.kv);

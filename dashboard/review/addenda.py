@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from dashboard.review import Rooms
-from dashboard.review.held import record_of
+from dashboard.review.held import held, record_of, told_to
 from vitals.afterwards import ADDENDUM, KINDS, MOST_COMMENT, MOST_TEXT, SIGNATURE, STATEMENTS
 from vitals.export.added import additions
 from vitals.export.session_data import Entry
@@ -29,8 +29,14 @@ MOST_CORRECTABLE = 300
 """Rows that are offered; any other is named by its number."""
 
 
-def addenda(store: Path, uuid: str, *, rooms: Rooms = None) -> bytes | None:
+def addenda(store: Path, uuid: str, *, names: bool = True, rooms: Rooms = None) -> bytes | None:
     """Addenda and signatures in order, None when there is no such session.
+
+    Args:
+        store: the record.
+        uuid: of the session.
+        names: people by name; else by role and number, as everywhere in the session.
+        rooms: rooms whose sessions may be seen, None for all.
 
     Raises:
         StoreError: the record cannot be read.
@@ -43,6 +49,10 @@ def addenda(store: Path, uuid: str, *, rooms: Rooms = None) -> bytes | None:
             return None
         rows = reader.audit_by_kind(uuid, {"session_change", *CORRECTABLE, *KINDS})
     entries = {row.n: _entry(row) for row in rows}
+    if not names:
+        whole = held(store, uuid, rooms)  # who is who is told by the whole trail
+        hidden = told_to(whole, names=False).entries if whole else ()
+        entries = {entry.n: entry for entry in hidden if entry.n in entries}
     found = additions(entries.values())
     offered = [entry for entry in entries.values() if _correctable(entry)]
     body: dict[str, Any] = {

@@ -34,12 +34,14 @@ class How:
         media_type: of the answer.
         session: uuid of the session that the answer depends on alone, `""` for more than one.
         known: tags of the answers that the caller has, as in `If-None-Match`.
+        names: whether people stand in the answer by name.
     """
 
     gzip: bool
     media_type: str
     session: str = ""
     known: str = ""
+    names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def tag_of(store: Path, how: How, rooms: Rooms) -> str:
     record = reader.session(how.session) if store.exists() else None
     if record is None or not (rooms is None or record.session.room in rooms):
         return ""
-    told = [__version__, how.media_type, record]
+    told = [__version__, how.media_type, how.names, record]
     try:
         told += [reader.last_row(record.session.id), reader.counts(record.session.id)]
     except StoreError as error:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dashboard.chart import Chart, Expected, Failure, LimitLine, Line, Mark, Spot
 from dashboard.figures import session_figure
 from dashboard.review import Rooms
-from dashboard.review.held import held
+from dashboard.review.held import held, told_to
 from dashboard.review.stretches import runs, strips
 from vitals.alarms.profile import Profile
 from vitals.channels import CHANNELS
@@ -38,12 +38,15 @@ _UNITS = {"mm[Hg]": "mmHg"}
 """UCUM -> as people write it, where that differs."""
 
 
-def figure(store: Path, uuid: str, *, rooms: Rooms = None, stamp: str = "") -> bytes | None:
+def figure(
+    store: Path, uuid: str, *, names: bool = True, rooms: Rooms = None, stamp: str = ""
+) -> bytes | None:
     """The figure of a session as Plotly JSON, None when there is none of that id.
 
     Args:
         store: the record.
         uuid: of the session.
+        names: people by name, not by role and number.
         rooms: rooms whose sessions may be seen, None for all.
         stamp: see `dashboard.review.held.held`.
 
@@ -53,7 +56,9 @@ def figure(store: Path, uuid: str, *, rooms: Rooms = None, stamp: str = "") -> b
     found = held(store, uuid, rooms, stamp)
     if found is None:
         return None
-    return orjson.dumps({**session_figure(chart_of(found.data)), "stamp": found.stamp})
+    return orjson.dumps(
+        {**session_figure(chart_of(told_to(found, names=names))), "stamp": found.stamp}
+    )
 
 
 def chart_of(data: SessionData) -> Chart:

@@ -18,13 +18,10 @@ import orjson
 from numpy.typing import NDArray
 
 from dashboard.review import Rooms
-from dashboard.review.held import Held, held
+from dashboard.review.held import held, told_to
 from vitals.export.csv_files import number, text
-from vitals.export.folding import episodes
-from vitals.export.people import People
 from vitals.export.session_data import AlarmEpisode, Entry, NumericTrack, SessionData
-from vitals.export.wording import describe
-from vitals.store.rows import QUALITIES, StoredAudit
+from vitals.store.rows import QUALITIES
 
 NUMERICS = (
     "at_us", "time", "device", "channel", "unit", "value", "quality", "flags", "device_at_us",
@@ -88,7 +85,7 @@ def numerics(
 
 
 def events(
-    store: Path, uuid: str, kind: str, names: bool, page: Page, *, rooms: Rooms = None
+    store: Path, uuid: str, kind: str, page: Page, *, names: bool, rooms: Rooms = None
 ) -> bytes | None:
     """The audit trail of a session, of one kind or (`""`) of all.
 
@@ -98,7 +95,7 @@ def events(
     found = held(store, uuid, rooms)
     if found is None:
         return None
-    entries = [entry for entry in _entries(found, names) if kind in ("", entry.kind)]
+    entries = [entry for entry in told_to(found, names=names).entries if kind in ("", entry.kind)]
     inside = page.during(np.array([entry.at_us for entry in entries], dtype=np.int64))
     entries = [entry for entry, ok in zip(entries, inside.tolist(), strict=True) if ok]
     kept = entries[page.offset : page.offset + page.limit]
@@ -119,7 +116,7 @@ def events(
     return _json(found.data, page, len(entries), events=told)
 
 
-def alarms(store: Path, uuid: str, names: bool, page: Page, *, rooms: Rooms = None) -> bytes | None:
+def alarms(store: Path, uuid: str, page: Page, *, names: bool, rooms: Rooms = None) -> bytes | None:
     """The alarms of a session from their being met to their end, in order of their beginning.
 
     Raises:
@@ -128,7 +125,7 @@ def alarms(store: Path, uuid: str, names: bool, page: Page, *, rooms: Rooms = No
     found = held(store, uuid, rooms)
     if found is None:
         return None
-    rang = list(found.data.alarms if names else episodes(_entries(found, names)))
+    rang = list(told_to(found, names=names).alarms)
     inside = page.during(np.array([one.from_us for one in rang], dtype=np.int64))
     rang = [one for one, ok in zip(rang, inside.tolist(), strict=True) if ok]
     kept = rang[page.offset : page.offset + page.limit]
@@ -205,47 +202,6 @@ def _numeric_cells(data: SessionData, track: NumericTrack, i: int) -> list[str]:
 
 
 # --- events -----------------------------------------------------------------------------------
-
-
-def _entries(found: Held, names: bool) -> tuple[Entry, ...]:
-    return found.data.entries if names else _hidden(found)
-
-
-_hidden_of: dict[tuple[str, str], tuple[Entry, ...]] = {}
-"""By session and stamp, the latest alone: who pages through a trail asks for the same one."""
-
-
-def _hidden(found: Held) -> tuple[Entry, ...]:
-    """The audit trail with a role and a number for every person."""
-    key = (found.data.session.id, found.stamp)
-    if key not in _hidden_of:
-        people = People(_row(entry) for entry in found.data.entries)
-        entries = tuple(_without_name(entry, people) for entry in found.data.entries)
-        _hidden_of.clear()
-        _hidden_of[key] = entries
-    return _hidden_of[key]
-
-
-def _without_name(entry: Entry, people: People) -> Entry:
-    row = people.hide(_row(entry))
-    text_of = describe(entry.kind, row.body)
-    return Entry(entry.n, entry.at_us, entry.kind, text_of, row.actor, entry.role, row.body)
-
-
-def _row(entry: Entry) -> StoredAudit:
-    return StoredAudit(
-        entry.n,
-        None,
-        entry.at_us,
-        None,
-        "",
-        entry.actor,
-        entry.role,
-        entry.kind,
-        dict(entry.body),
-        None,
-        b"",
-    )
 
 
 def _event_cells(data: SessionData, entry: Entry) -> list[str]:

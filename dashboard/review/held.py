@@ -19,9 +19,12 @@ from vitals.errors import StoreError
 from vitals.export.read import read_session
 from vitals.export.salvage import is_broken
 from vitals.export.session_data import SessionData
+from vitals.export.unnamed import unnamed
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord
 
+MOST_MOMENTS = 32
+"""Moments whose stamp is known."""
 MOST = 4
 """Readings that are kept; two hours with a pleth are about 5 MB."""
 
@@ -41,7 +44,33 @@ class Held:
 
 _kept: OrderedDict[tuple[Path, str, str], Held] = OrderedDict()
 """By record, session and stamp; the one that was wanted last stands last."""
+_asked: OrderedDict[tuple[Path, str, str], str] = OrderedDict()
+"""By record, session and what somebody called a moment: the stamp of the reading that it became."""
 _lock = Lock()
+
+
+_nameless: OrderedDict[tuple[str, str], SessionData] = OrderedDict()
+"""By session and stamp: who pages through a trail asks for the same one again and again."""
+
+
+def told_to(found: Held, *, names: bool) -> SessionData:
+    """The session with people by name, or with a role and a number for each.
+
+    The number is that of the order in which they first occur in the session's audit trail, to
+    which rows are only added: the same person has the same one in every answer of the session.
+    """
+    if names:
+        return found.data
+    key = (found.data.session.id, found.stamp)
+    with _lock:
+        known = _nameless.get(key)
+    if known is None:
+        known = unnamed(found.data)
+        with _lock:
+            _nameless[key] = known
+            while len(_nameless) > MOST:
+                _nameless.popitem(last=False)
+    return known
 
 
 def record_of(reader: Reader, uuid: str, rooms: Rooms) -> SessionRecord | None:
@@ -61,7 +90,9 @@ def held(store: Path, uuid: str, rooms: Rooms = None, stamp: str = "") -> Held |
         store: the record.
         uuid: of the session.
         rooms: rooms whose sessions may be seen, None for all.
-        stamp: of the reading that the caller has seen the rest of; `""` for what there is now.
+        stamp: of the reading that the caller has seen the rest of; `""` for what there is now. Any
+            other word is a moment of the caller's own: what it is asked with first is read now, and
+            whatever is asked with it then is answered from that reading, also while rows are added.
 
     Returns:
         None when there is no such session, or not for this person.
@@ -87,11 +118,16 @@ def held(store: Path, uuid: str, rooms: Rooms = None, stamp: str = "") -> Held |
         _kept[store, uuid, found] = known
         while len(_kept) > MOST:
             _kept.popitem(last=False)
+        if stamp not in ("", found):
+            _asked[store, uuid, stamp] = found
+            while len(_asked) > MOST_MOMENTS:
+                _asked.popitem(last=False)
     return known
 
 
 def _of(store: Path, uuid: str, stamp: str) -> Held | None:
     with _lock:
+        stamp = _asked.get((store, uuid, stamp), stamp)
         known = _kept.get((store, uuid, stamp))
         if known is not None:
             _kept.move_to_end((store, uuid, stamp))
@@ -120,3 +156,5 @@ def forget() -> None:
     """Drops what is kept."""
     with _lock:
         _kept.clear()
+        _asked.clear()
+        _nameless.clear()

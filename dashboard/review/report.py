@@ -11,9 +11,8 @@ import orjson
 
 from dashboard.review import Rooms
 from dashboard.review.exporting import file_name
-from dashboard.review.held import held, record_of
+from dashboard.review.held import held, record_of, told_to
 from vitals.export.session_data import DISCLAIMER, SessionData
-from vitals.export.unnamed import unnamed
 from vitals.store.reader import Reader
 
 KINDS = {"pdf": "report", "rems": "rems"}
@@ -85,5 +84,4 @@ def _data(store: Path, uuid: str, rooms: Rooms, *, names: bool) -> SessionData |
     kept = held(store, uuid, rooms)
     if kept is None:
         return None
-    data = replace(kept.data, exported_us=time.time_ns() // 1000)
-    return data if names else unnamed(data)
+    return replace(told_to(kept, names=names), exported_us=time.time_ns() // 1000)

@@ -11,7 +11,8 @@ import orjson
 from dashboard.review import Rooms
 from dashboard.review.answers import answers, honesty
 from dashboard.review.course import outside, utc_offset_s
-from dashboard.review.held import Held, held
+from dashboard.review.held import held, told_to
+from dashboard.review.noted import noted
 from dashboard.review.pressures import pressure_rows
 from dashboard.review.ringing import ring_rows
 from vitals.export.limits import limits_in_force, other_profiles, profile_of
@@ -20,16 +21,19 @@ from vitals.export.session_data import DISCLAIMER, SessionData, WaveTrack
 from vitals.model import US
 
 
-def session(store: Path, uuid: str, *, rooms: Rooms = None, stamp: str = "") -> bytes | None:
+def session(
+    store: Path, uuid: str, *, names: bool = True, rooms: Rooms = None, stamp: str = ""
+) -> bytes | None:
     """One session with all that its page says but the figure and the audit trail.
 
     `session`: its facts; `stamp`: what the figure and the trail are to be asked with, so that
     they tell the same moment; `unreadable`: sentences; `answers`, `honesty`, `pressures`,
-    `rings`, `waves`, `kinds` (rows of the audit trail of each kind).
+    `noted`, `rings`, `waves`, `kinds` (rows of the audit trail of each kind).
 
     Args:
         store: the record.
         uuid: of the session.
+        names: people by name, not by role and number.
         rooms: rooms whose sessions may be seen, None for all.
         stamp: see `dashboard.review.held.held`.
 
@@ -40,20 +44,20 @@ def session(store: Path, uuid: str, *, rooms: Rooms = None, stamp: str = "") -> 
         StoreError: the record cannot be read.
     """
     found = held(store, uuid, rooms, stamp)
-    return None if found is None else orjson.dumps(_body(found))
+    return None if found is None else orjson.dumps(_body(told_to(found, names=names), found.stamp))
 
 
-def _body(found: Held) -> dict[str, Any]:
-    data = found.data
+def _body(data: SessionData, stamp: str) -> dict[str, Any]:
     profile = profile_of(data)
     limits = limits_in_force(data, profile)
     return {
         "session": facts(data),
-        "stamp": found.stamp,
+        "stamp": stamp,
         "unreadable": [*data.unreadable, *_doubts(data)],
         "answers": answers(data),
         "honesty": honesty(data),
         "pressures": pressure_rows(data),
+        "noted": noted(data),
         "rings": ring_rows(rings(data, profile, limits)),
         "waves": [_wave(track) for track in data.waves if track.blocks],
         "kinds": _kinds(data),

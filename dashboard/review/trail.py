@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from dashboard.review import Rooms
-from dashboard.review.held import held
+from dashboard.review.held import held, told_to
 from vitals.export.session_data import Entry
 
 PAGE, MOST = 100, 1000
@@ -23,6 +23,7 @@ def trail(
     *,
     kind: str = "",
     q: str = "",
+    names: bool = True,
     rooms: Rooms = None,
     stamp: str = "",
 ) -> bytes | None:
@@ -35,6 +36,7 @@ def trail(
         limit: rows that are given at most.
         kind: only rows of this kind, `""` for all.
         q: only rows in which these words occur, whatever their case.
+        names: people by name, not by role and number.
         rooms: rooms whose sessions may be seen, None for all.
         stamp: see `dashboard.review.held.held`.
 
@@ -49,7 +51,9 @@ def trail(
         return None
     words = q.casefold().split()
     rows = [
-        entry for entry in found.data.entries if kind in ("", entry.kind) and _has(entry, words)
+        entry
+        for entry in told_to(found, names=names).entries
+        if kind in ("", entry.kind) and _has(entry, words)
     ]
     chosen = rows[offset : offset + limit]
     body = {"rows": [_row(entry) for entry in chosen], "total": len(rows), "offset": offset}

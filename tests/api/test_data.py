@@ -6,18 +6,27 @@ import csv
 import gzip
 import http.client
 import io
+import json
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from starlette.requests import Request
 
+from dashboard.api.asked import Asked
+from dashboard.api.job_desk import names_asked
+from dashboard.api.nameless import nameless
 from dashboard.review import answer
+from dashboard.who import Viewer
 from tests.api import programs
 from tests.api.conftest import Ask
 from tests.api.programs import ONE, TWO
 from tests.export import records
+from vitals.export.kinds import KINDS
 from vitals.model import US, Numeric, Waveform
 from vitals.store.reader import Reader
 from vitals.store.rows import AuditRow
@@ -164,3 +173,95 @@ def test_a_tag_changes_with_every_row_value_and_waveform_and_else_stays(tmp_path
     writer.put_audit(read)  # somebody has looked at it: nothing of it has changed
     assert writer.close(30)
     assert tag(store) == tags[-1]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("events?kind=nonsense", "kind is one of addendum, adverse_event, alarm, "),
+        ("audit?kind=nonsense", "kind is one of addendum, adverse_event, alarm, "),
+        ("numerics?channel=nonsense", "channel is one of hr, "),
+        ("wave?channel=spo2&from_us=1&to_us=9", "channel is one of pleth, ecg"),
+        ("events?names=yes", "names is one of 0, 1"),
+    ],
+)
+def test_a_word_that_is_none_of_the_list_is_refused_with_the_list(
+    program: Ask, path: str, words: str
+) -> None:
+    """An empty answer would say that nothing like it happened."""
+    answer = program("research").get(f"{BASE}/{path}")
+    assert answer.status == 400
+    assert words in answer.json["error"]
+
+
+def test_every_kind_that_is_recorded_can_be_asked_for() -> None:
+    written: set[str] = set()
+    for path in Path("vitals").rglob("*.py"):
+        source = path.read_text()
+        written |= set(re.findall(r"""\bEvent\([^()"]+(?:\[[^]]*\])?, "(\w+)",""", source))
+        written |= set(re.findall(r"""_row\(seq, [\w.]+, "(\w+)",""", source))
+    assert {"mark", "score", "alarm", "due", "link", "adverse_event"} <= written
+    assert written <= set(KINDS)
+
+
+NAMED = ("", "/figure", "/audit", "/addenda", "/events", "/alarms")
+
+
+@pytest.mark.parametrize("part", NAMED)
+def test_a_program_gets_no_names_unless_it_asks_with_a_role_that_may(
+    program: Ask, part: str
+) -> None:
+    research = program("research")
+    plain = research.get(f"{BASE}{part}")
+    assert plain.status == 200
+    assert "Anna" not in plain.text
+    assert "Bob" not in plain.text
+    named = research.get(f"{BASE}{part}?names=1")
+    assert named.status == 200
+    if part != "/addenda":  # there is none
+        assert "Anna" in named.text
+        assert plain.headers["ETag"] != named.headers["ETag"]
+    refused = program("one-room").get(f"{BASE}{part}?names=1")
+    assert (refused.status, "clinicians" in refused.json["error"]) == (400, True)
+
+
+def test_a_person_without_a_name_is_the_same_one_in_every_answer(program: Ask) -> None:
+    """Who marked the dose is who acknowledged the alarm, whatever is asked."""
+    research = program("research")
+    page = research.get(BASE).json
+    (alarm,) = research.get(f"{BASE}/alarms").json["alarms"]
+    marked = research.get(f"{BASE}/events?kind=mark").json["events"][0]["actor"]
+    trail = {row["actor"] for row in research.get(f"{BASE}/audit").json["rows"]}
+    assert page["session"]["doses"][0]["by"] == alarm["acked_by"] == marked == "nurse 1"
+    assert {"nurse 1", "person 1"} <= trail
+
+
+def test_at_a_page_the_record_of_the_clinic_names_people() -> None:
+    """Also to a role that may not take names away in an export."""
+    asked = Asked(Request({"type": "http", "query_string": b"", "headers": []}), ("names",))
+    at_page, token = Viewer(role="observer"), replace(Viewer(role="clinician"), **{"token": "x"})
+    assert names_asked(asked, at_page, default=True)
+    assert not names_asked(asked, token, default=True)
+    assert not names_asked(asked, at_page)
+
+
+def test_the_present_state_says_somebody_where_a_program_may_not_have_names() -> None:
+    """A role is not a name, and whoever is only a part of a word stays that word."""
+    state = {
+        "alarms": [{"acked_by": "Anna Berger", "text": "seen by anna berger; banners"}],
+        "marks": [{"by": "Ann", "role": "nurse", "text": "Ann: calm"}],
+        "session": {"own_alarm_by": {"cuff": "Bob"}, "n": 1},
+    }
+    assert json.loads(nameless(json.dumps(state))) == {
+        "alarms": [{"acked_by": "somebody", "text": "seen by somebody; banners"}],
+        "marks": [{"by": "somebody", "role": "nurse", "text": "somebody: calm"}],
+        "session": {"own_alarm_by": {"cuff": "somebody"}, "n": 1},
+    }
+    assert json.loads(nameless(b'{"by": "", "text": "calm"}')) == {"by": "", "text": "calm"}
+
+
+def test_the_state_takes_the_same_parameter(program: Ask) -> None:
+    assert program("research").get("/api/v1/state").status == 200
+    assert program("research").get("/api/v1/state?names=1").status == 200
+    refused = program("one-room").get("/api/v1/state?names=1")
+    assert (refused.status, "clinicians" in refused.json["error"]) == (400, True)

@@ -22,17 +22,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import psutil
 import psycopg
 
 from tests.bench.central_load import CHANNELS
+from tests.bench.central_seen import ON_A_PAGE, PAGES, Seen, Times, read, timed
 from tests.central.cluster import Cluster, Database
 from tests.loop import until
-from vitals import wire
 from vitals.central.follower import PgFollower
-from vitals.hub import Hub
 from vitals.model import US
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
@@ -42,52 +42,50 @@ LONGEST_S = 900.0
 VISIBLE_MS, COMMIT_MS, CATCH_UP = 500.0, 200.0, 20.0
 
 
-class Seen(Hub):
-    """Times every number that comes into the centre's hub: its value is its second."""
-
-    def __init__(self, phase_us: dict[str, int]) -> None:
-        super().__init__("stale", trends=False)
-        self.begin_us = 0
-        self.late_ms: list[float] = []
-        self._phase_us = phase_us
-
-    def publish(self, message: wire.Down, raw: bytes | None = None) -> None:
-        """Takes one message."""
-        super().publish(message, raw)
-        if isinstance(message, wire.NumericMsg) and self.begin_us and message.value is not None:
-            due_us = self._phase_us[message.room.partition(":")[0]] + int(message.value) * US
-            self.late_ms.append((time.time_ns() // 1000 - self.begin_us - due_us) / 1000)
-
-
 @dataclass(frozen=True)
 class Usage:
-    """So far: processor time of the server and of this process, WAL, values' tables."""
+    """So far: processor time of the server and of all on this computer; WAL, tables."""
 
     server_s: float
-    own_s: float
+    all_s: float
     wal_bytes: int
     table_bytes: int
 
     def __sub__(self, before: Usage) -> Usage:
         return Usage(
             self.server_s - before.server_s,
-            self.own_s - before.own_s,
+            self.all_s - before.all_s,
             self.wal_bytes - before.wal_bytes,
             self.table_bytes - before.table_bytes,
         )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of a run.
+
+    Attributes:
+        loads: what each of the loads tells, see `tests.bench.central_load.Told`.
+        poll_ms: of each poll.
+        own_s: processor time of this process, that is of the follower and the pages.
+        used: while all was live.
+        catching_up: what was used then.
+    """
+
+    loads: list[dict[str, Any]]
+    poll_ms: list[float]
+    own_s: float
+    used: Usage
+    catching_up: Usage
 
 
 @dataclass
 class Found:
     """What was measured."""
 
-    told: list[dict[str, Any]]
-    visible_ms: list[float]
-    poll_ms: list[float]
+    told: Told
+    times: Times
     live_s: float
-    cpu: dict[str, float]
-    wal_bytes: int
-    table_bytes: int
     there: int
     different: int
     connections: int
@@ -96,11 +94,11 @@ class Found:
 
     def all(self, name: str) -> list[float]:
         """Of all processes together."""
-        return [each for told in self.told for each in told[name]]
+        return [each for told in self.told.loads for each in told[name]]
 
     def sum(self, name: str) -> float:
         """Of all processes together."""
-        return sum(told[name] for told in self.told)
+        return sum(told[name] for told in self.told.loads)
 
 
 @contextlib.contextmanager
@@ -149,26 +147,51 @@ def memory_mb(cluster: Cluster) -> tuple[int, float]:
     return len(own), float(np.median(own)) if own else 0.0
 
 
+def usage(database: Database) -> Usage:
+    """What has been used so far."""
+    whole = psutil.cpu_times()
+    return Usage(
+        processor_s(database.cluster),
+        sum(whole) - whole.idle - whole.iowait - whole.guest - whole.guest_nice,
+        _one(database, _WAL),
+        _one(database, _SIZE),
+    )
+
+
 async def follow(
-    database: Database, hub: Seen, running: list[subprocess.Popen[str]], seconds: int
-) -> tuple[list[dict[str, Any]], list[float], Usage]:
-    """Follows while the loads send; what they tell, milliseconds of each poll, what was used."""
-
-    def usage() -> Usage:
-        return Usage(
-            processor_s(database.cluster),
-            time.process_time(),
-            _one(database, _WAL),
-            _one(database, _SIZE),
-        )
-
+    database: Database,
+    plans: list[dict[str, Any]],
+    times: Times,
+    running: list[subprocess.Popen[str]],
+    seconds: int,
+) -> Told:
+    """Follows while the loads send."""
     viewer = database.viewer()
-    follower = PgFollower(lambda: viewer, hub)
-    following = asyncio.create_task(follower.run())
-    await until(lambda: follower.hello is not None, 60)
-    used = usage()
+    hub = Seen(times)
+    with mock.patch("vitals.central.follower.StationRooms", timed(times)):
+        follower = PgFollower(lambda: viewer, hub)
+        following = asyncio.create_task(follower.run())
+        await until(lambda: follower.hello is not None, 60)
+        stations = [name for plan in plans for name in plan["stations"]]
+        reading = asyncio.create_task(read(hub, stations, plans[0]["rooms"]))
+        told = await _follow(database, follower, times, running, seconds)
+        for task in (following, reading):
+            task.cancel()
+        await asyncio.gather(following, reading, return_exceptions=True)
+    return told
+
+
+async def _follow(
+    database: Database,
+    follower: PgFollower,
+    times: Times,
+    running: list[subprocess.Popen[str]],
+    seconds: int,
+) -> Told:
+    before = await asyncio.to_thread(usage, database)
+    own_s = time.process_time()
     begin_us = time.time_ns() // 1000 + 2 * US
-    hub.begin_us = begin_us
+    times.begin_us = begin_us
     for process in running:
         assert process.stdin is not None
         process.stdin.write(f"{begin_us}\n")
@@ -179,19 +202,30 @@ async def follow(
         if follower.polls != polls:
             polls = follower.polls
             poll_ms.append(1000 * follower.poll_s)
-    used = usage() - used
+    own_s = time.process_time() - own_s
+    used = await asyncio.to_thread(usage, database) - before
+    await _said(running, "over")
+    before = await asyncio.to_thread(usage, database)
+    _go_on(running)
+    await _said(running, "caught up")
+    later = await asyncio.to_thread(usage, database) - before
+    _go_on(running)
+    answers = [asyncio.to_thread(_answer, process) for process in running]
+    return Told(await asyncio.gather(*answers), poll_ms, own_s, used, later)
+
+
+async def _said(running: list[subprocess.Popen[str]], word: str) -> None:
     for process in running:
         assert process.stdout is not None
-        assert process.stdin is not None
-        assert await asyncio.to_thread(process.stdout.readline) == "over\n", "a load has failed"
+        line = await asyncio.to_thread(process.stdout.readline)
+        assert line == f"{word}\n", "a load has failed"
+
+
+def _go_on(running: list[subprocess.Popen[str]]) -> None:
     for process in running:
         assert process.stdin is not None
         process.stdin.write("go on\n")
         process.stdin.flush()
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    answers = [asyncio.to_thread(_answer, process) for process in running]
-    return await asyncio.gather(*answers), poll_ms, used
 
 
 def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -225,22 +259,14 @@ def measure(stations: int, rooms: int, seconds: int, away_s: int, processes: int
             }
             for i in range(processes)
         ]
-        hub = Seen(phase_us)
+        times = Times(phase_us)
         with loads(processes, plans) as running:
             connections, backend_mb = memory_mb(cluster)
-            told, poll_ms, used = asyncio.run(follow(database, hub, running, seconds))
+            told = asyncio.run(follow(database, plans, times, running, seconds))
         return Found(
             told=told,
-            visible_ms=hub.late_ms,
-            poll_ms=poll_ms,
-            live_s=seconds,
-            cpu={
-                "server": used.server_s,
-                "load": sum(each["cpu_s"] for each in told),
-                "follower": used.own_s,
-            },
-            wal_bytes=used.wal_bytes,
-            table_bytes=used.table_bytes,
+            times=times,
+            live_s=seconds + 2,
             there=_one(database, "SELECT coalesce(sum(cardinality(seq)), 0) FROM kap.block"),
             different=_one(database, _DIFFERENT),
             connections=connections,
@@ -277,40 +303,52 @@ def _three(values: list[float]) -> str:
     return f"{p50:.0f} / {p99:.0f} / {max(values):.0f} ms"
 
 
+def _seconds(used: Usage, load_s: float, own_s: float | None) -> str:
+    """Of server, load, follower and everything."""
+    each = (used.server_s, load_s, own_s, used.all_s)
+    return " / ".join("–" if one is None else f"{one:.1f}" for one in each) + " s"
+
+
 def rows(found: Found, stations: int, rooms: int, away_s: int) -> list[tuple[str, str, str, bool]]:
     """What, goal, reached, kept."""
     sent = int(found.sum("samples") + found.sum("caught"))
-    shown = len(found.visible_ms) / found.sum("samples")
-    caught_s = max(each["caught_to"] for each in found.told) - min(
-        each["caught_from"] for each in found.told
+    shown = len(found.times.heard_ms) / found.sum("samples")
+    behind = [each for each in found.told.loads if each["caught"]]
+    caught_s = (
+        max(each["caught_to"] for each in behind) - min(each["caught_from"] for each in behind)
+        if behind
+        else 0.0
     )
     factor = away_s / caught_s if caught_s else 0.0
-    visible, commit = found.visible_ms or [1e9], found.all("commit_ms")
+    visible, commit = found.times.heard_ms or [1e9], found.all("commit_ms")
     live_hours = found.sum("samples") / len(CHANNELS) / 3600
     return [
         ("due → visible, p50 / p99 / max", f"p99 ≤ {VISIBLE_MS:g} ms", _three(visible),
          float(np.percentile(visible, 99)) <= VISIBLE_MS),
+        (f"due → in the mailbox of a page ({PAGES * ON_A_PAGE} rooms are shown)", "–",
+         _three(found.times.told_ms), True),
         ("values that were seen, of those that were sent", "–", f"{100 * shown:.1f} %", True),
         ("commit of a second of a station", f"p99 ≤ {COMMIT_MS:g} ms", _three(commit),
          float(np.percentile(commit, 99)) <= COMMIT_MS),
         ("due → committed", "–", _three(found.all("due_ms")), True),
         ("due → newest state written", "–", _three(found.all("live_ms")), True),
-        ("one poll, until its rows are in the hub", "–", _three(found.poll_ms), True),
+        ("one poll, until its rows are in the hub", "–", _three(found.told.poll_ms), True),
         ("values lost, twice", "0, 0", f"{sent - found.different}, {found.there - found.different}",
          sent == found.different == found.there),
         (f"all stations after {away_s} s away: catch-up", f"≥ {CATCH_UP:g} × real time",
          f"{factor:.0f} × ({found.sum('caught') / caught_s:,.0f} values/s)" if caught_s else "–",
          not away_s or factor >= CATCH_UP),
         ("… commit of a transaction meanwhile", "–", _three(found.all("caught_ms")), True),
-        ("processor of one core: server / load / follower", "–", " / ".join(
-            f"{100 * found.cpu[one] / found.live_s:.0f} %" for one in ("server", "load", "follower")
-        ), True),
+        (f"processor in {found.live_s:g} s: server / load / follower / all of this computer", "–",
+         _seconds(found.told.used, found.sum("cpu_s"), found.told.own_s), True),
+        ("… while catching up", "–",
+         _seconds(found.told.catching_up, found.sum("caught_cpu_s"), None), True),
         ("connections; memory of one for itself", "–",
          f"{found.connections:,}; {found.backend_mb:.1f} MB", True),
         ("on disk, a room for an hour", "–",
-         f"{found.table_bytes / live_hours / 1000:.0f} kB", True),
+         f"{found.told.used.table_bytes / live_hours / 1000:.0f} kB", True),
         ("WAL, a room for an hour, with what it shows", "–",
-         f"{found.wal_bytes / live_hours / 1000:.0f} kB", True),
+         f"{found.told.used.wal_bytes / live_hours / 1000:.0f} kB", True),
     ]  # fmt: skip
 
 

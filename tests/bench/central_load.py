@@ -2,7 +2,8 @@
 
     python -m tests.bench.central_load
 
-On its input a plan, after "ready" on its output the time to begin, after "over" a line to go on.
+On its input a plan, after "ready" on its output the time to begin, after "over" and after "caught
+up" a line to go on.
 
 Each station has two connections, as a real sender has: one for its record (a block of values a
 second, committed to disk), one for what its rooms show. A sample's value is the number of its
@@ -21,6 +22,7 @@ from typing import Any
 
 import psycopg
 
+from tests.bench.central_wire import Wire
 from vitals import wire
 from vitals.central import lanes, live, watermark
 from vitals.central.lanes import Block, ChannelLine
@@ -62,7 +64,7 @@ class Told:
         live_ms: of what rooms show, from the time of its samples to its answer.
         samples: committed while live, and `caught` afterwards.
         caught_from: wall time at which the first began to catch up, `caught_to` the last's end.
-        cpu_s: processor time of this process while live.
+        cpu_s: processor time of this process while live, `caught_cpu_s` while it caught up.
     """
 
     commit_ms: list[float] = field(default_factory=list)
@@ -74,6 +76,7 @@ class Told:
     caught_from: float = 0.0
     caught_to: float = 0.0
     cpu_s: float = 0.0
+    caught_cpu_s: float = 0.0
 
 
 def _now_us() -> int:
@@ -128,6 +131,14 @@ class Station:
         self._record = hashlib.sha256(name.encode()).hexdigest()
         self._seq = 0
         self._rooms = [room_state(number) for number in range(1, plan.rooms + 1)]
+        # Made once: what a device's message costs is no part of what is measured.
+        self._numbers = [
+            wire.NumericMsg(
+                room=room.id, device=f"{room.id}-ox", channel=key, at_us=0, value=None, flags=[]
+            )
+            for room in self._rooms
+            for key in CHANNELS
+        ]
         self._begin_us = _now_us()
 
     async def run(
@@ -142,13 +153,18 @@ class Station:
             await self._prepare(record, shown)
             ready.set()
             self._begin_us = await begin
+            wires = Wire(record), Wire(shown)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._send_live(shown))
-                both.create_task(self._send_record(record))
+                both.create_task(self._send_record(wires[0]))
+                both.create_task(self._send_live(wires[1]))
             await over.wait()
             await over.wait()
             if self._plan.away_s:
-                await self._catch_up(record)
+                await self._catch_up(wires[0])
+            await over.wait()
+            await over.wait()
+            for wire_ in wires:
+                wire_.close()
 
     async def _prepare(self, record: Any, shown: Any) -> None:
         await watermark.read(record, self._name, self._record)
@@ -169,6 +185,7 @@ class Station:
         self._seq = 0
         states = {room.id: (room.label, live.state_of(room)) for room in self._rooms}
         await live.send_rooms(shown, self._name, states)
+        await live.send_latest(shown, self._name, live.Latest(now_us=_now_us()))
 
     def _at_us(self, second: int) -> int:
         return self._begin_us + self._plan.phase_us[self._name] + second * US
@@ -209,23 +226,20 @@ class Station:
         return len(block.seq)
 
     async def _send_live(self, connection: Any) -> None:
+        row = live.Row(connection, self._name)
         for second in range(self._plan.seconds):
             await self._until(second)
             at_us = self._at_us(second)
-            numbers = [
-                wire.NumericMsg(
-                    room=room.id, device=f"{room.id}-ox", channel=key, at_us=at_us, value=second
-                )
-                for room in self._rooms
-                for key in CHANNELS
-            ]
-            latest = live.Latest(now_us=_now_us(), build="bench", numbers=numbers)
+            for number in self._numbers:
+                number.at_us, number.value = at_us, float(second)
+            latest = live.Latest(now_us=_now_us(), build="bench", numbers=self._numbers)
             async with asyncio.timeout(_MOST_S):
-                await live.send_latest(connection, self._name, latest)
+                await row.send(latest)
             self._told.live_ms.append((_now_us() - at_us) / 1000)
             if second % STATE_EVERY == STATE_EVERY - 1:
                 room = self._rooms[second // STATE_EVERY % len(self._rooms)]
                 room.alarms[0].condition = "active" if second % 2 else "idle"
+                self._numbers[0].flags = ["artifact"] if second % 2 else []
                 await live.send_rooms(
                     connection, self._name, {room.id: (room.label, live.state_of(room))}
                 )
@@ -259,6 +273,13 @@ async def load(plan: Plan) -> Told:
         await over.wait()
         told.cpu_s = time.process_time() - used
         sys.stdout.write("over\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.readline)
+        used = time.process_time()
+        await over.wait()
+        await over.wait()
+        told.caught_cpu_s = time.process_time() - used
+        sys.stdout.write("caught up\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.readline)
         await over.wait()

@@ -40,8 +40,8 @@ def send(
         store: its record.
         to_n: rows of the audit trail up to this place.
         to_seq: values up to this counter.
-        files: waveforms of closed sessions, too.
-        facts: and what the list says of them.
+        files: waveforms of closed sessions, too; a sender tells of their channels only then.
+        facts: and with them what the list says of them.
     """
     source = open_for_reading(store)
     try:
@@ -75,7 +75,8 @@ async def _send(
             "SELECT channel_id, uuid, device, key, unit, kind, rate_hz, mdc, loinc"
             " FROM channel JOIN session USING (session_id)",
         )
-        await lanes.send_channels(connection, station, record, channels)
+        known_here = channels if files else [one for one in channels if one.kind != "wave"]
+        await lanes.send_channels(connection, station, record, known_here)
         known = marks.numeric
         for block in _blocks(source, known, to_seq):
             await lanes.make_day(connection, block)
@@ -88,7 +89,7 @@ async def _send(
                 await session_files.send_file(
                     connection, station, record, channel, len(lines), file
                 )
-        if facts:
+        if facts and files:
             end = max((row.n for row in rows), default=marks.audit)
             assert await session_files.send_done(
                 connection, station, record, marks.file, end, _facts(store)

@@ -293,6 +293,53 @@ UNREACHED: dict[str, tuple[Callable[[Database], str], str]] = {
 }
 
 
+def test_a_viewer_who_wants_to_write_is_told_that_viewers_only_read(
+    vitals: Vitals, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    user, password = login(vitals("viewer", "add", "ward"))
+    monkeypatch.setenv("PGPASSWORD", password)
+    words = psycopg.conninfo.conninfo_to_dict(database.admin) | {"user": user}
+    dsn = " ".join(f"{key}={words[key]}" for key in ("host", "port", "dbname", "user"))
+    code, out, err = run(capsys, "station", "list", "--dsn", dsn)
+    assert (code, out) == (2, "")
+    assert "this user may only read (use the owner of the database)" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--dsn", "gibberish"), "--dsn: it is written as keyword=value"),
+        (
+            ("--dsn", "host=/x dbname=kap user=x", "--password", "swordfish"),
+            "--password: it says where the password is",
+        ),
+        (
+            ("--dsn", "host=/x dbname=kap user=x", "--password", "file:/nope"),
+            "correct --password",
+        ),
+        (
+            ("--dsn", "host=pg.example dbname=kap user=x"),
+            "name the certificate of its authority in --root-cert",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_of_that_option(
+    more: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "migrate", *more)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "central." not in err
+    assert "swordfish" not in err
+
+
+@pytest.mark.parametrize("option", ["--name", "--site", "--clinic"])
+def test_a_name_of_two_lines_is_refused(option: str, vitals: Vitals) -> None:
+    code, out, err = vitals(*ADD, option, "Main\nhall")
+    assert (code, out) == (2, "")
+    assert f"in its {option[2:]}; write it in one line" in err
+
+
 @pytest.mark.parametrize("what", UNREACHED)
 def test_a_server_that_is_not_reached_is_one_sentence(
     what: str,

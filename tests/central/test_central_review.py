@@ -142,7 +142,9 @@ ROUTES = (
 )
 
 
-@pytest.mark.parametrize("rooms", [("n-1:room-2",), ("s-1:room-1",), ("room-1",), ("n-1",)])
+@pytest.mark.parametrize(
+    "rooms", [("n-1:room-2",), ("s-1:room-1",), ("room-1",), ("n-1",), ("s-1:*",), ("*",)]
+)
 def test_a_session_of_another_room_is_one_that_there_is_not(
     sites: Database, tmp_path: Path, rooms: tuple[str, ...]
 ) -> None:
@@ -159,8 +161,11 @@ def test_a_session_of_another_room_is_one_that_there_is_not(
             tried = {"session": f"n-1~{UUID}", "rule": "spo2-low", "moves": [{}]}
             assert (await somebody.post("jobs/what-if", tried)).status == 404
             assert noted.told == []
-            mine = there.as_("n-1:room-1", role="clinician")
-            assert (await mine.get(f"sessions/n-1~{UUID}")).status == 200
+            for grant in ("n-1:room-1", "n-1:*"):
+                mine = there.as_(grant, role="clinician")
+                assert (await mine.get(f"sessions/n-1~{UUID}")).status == 200
+                assert listed_by(await mine.get("sessions?room=n-1:room-1"))["total"] == 1
+            assert (await mine.get(f"sessions/n-1~{UUID}/across")).status == 200
 
     run(ask)
 
@@ -197,6 +202,9 @@ def test_the_list_has_all_sites_and_each_filter_narrows_it(
                 ("route=nothing", 0),
             ):
                 assert listed_by(await there.get(f"sessions?{query}"))["total"] == total, query
+            whole = listed_by(await there.as_("n-2:*", "s-1:room-1").get("sessions"))
+            assert {each["station"] for each in whole["sessions"]} == {"n-2", "s-1"}
+            assert whole["total"] == 6
             mine = listed_by(await there.as_("s-1:room-1").get("sessions"))
             assert (mine["total"], mine["facets"]["sites"]) == (1, ["South"])
             refused = await there.get("sessions?sort=nonsense")

@@ -56,11 +56,17 @@ def test_another_clock_after_a_restart_counts_at_once() -> None:
 
 def test_what_is_kept_does_not_move_with_every_millisecond() -> None:
     offset = ClockOffset()
-    assert offset.hear(T0 + 1000, T0)
-    assert not offset.hear(T0 + US + 1000 - STEP_US, T0 + US)
-    assert (offset.now_us, offset.kept_us) == (1000 - STEP_US, 1000)
-    assert offset.hear(T0 + 2 * US - STEP_US, T0 + 2 * US)
-    assert offset.kept_us == -STEP_US
+    assert offset.hear(T0 + 5 * US, T0)
+    assert not offset.hear(T0 + 6 * US - STEP_US, T0 + US)
+    assert (offset.now_us, offset.kept_us) == (5 * US - STEP_US, 5 * US)
+    assert offset.hear(T0 + 7 * US - STEP_US - 1, T0 + 2 * US)
+    assert offset.kept_us == 5 * US - STEP_US - 1
+
+
+def test_clocks_that_agree_but_for_the_way_count_as_one() -> None:
+    offset = ClockOffset()
+    assert not offset.hear(T0 + STEP_US, T0)
+    assert (offset.now_us, offset.kept_us) == (STEP_US, 0)
 
 
 def test_a_clock_is_spoken_of_from_five_seconds_and_loudly_from_an_hour() -> None:

@@ -16,7 +16,7 @@ from tests.central.centre import SendingStation, room, station
 from tests.central.cluster import Cluster, Database
 from tests.loop import run, until
 from vitals import wire
-from vitals.central.follower import REFUSED, PgFollower
+from vitals.central.follower import REFUSED, PgFollower, rest_s
 from vitals.central.live import send_gone, send_rooms
 from vitals.central.poll import LatestRow, StateRow, StationRow
 from vitals.central.station_rooms import StationRooms
@@ -280,6 +280,13 @@ def test_what_is_wrong_at_a_station_is_said_in_words(database: Database) -> None
     run(main(), 60)
 
 
+@pytest.mark.parametrize(
+    ("took_s", "wanted_s"), [(0.0, 0.25), (0.1, 0.15), (0.24, 0.05), (3, 0.05)]
+)
+def test_what_a_question_takes_is_no_pause_besides(took_s: float, wanted_s: float) -> None:
+    assert rest_s(0.25, took_s) == pytest.approx(wanted_s)
+
+
 def test_a_sender_without_its_station_is_no_sign_of_life() -> None:
     at_us = 1_800_000_000 * US
     ward = Ward()
@@ -287,8 +294,8 @@ def test_a_sender_without_its_station_is_no_sign_of_life() -> None:
     rooms.tell(StateRow("st", "room-1", 1, wire.encode(room(1)), False))
     for second in range(12):
         now_us = at_us + second * US
-        head = ("st", second, now_us, now_us, second == 0, True, "", "real", 0, 0.0)
-        rooms.hear(LatestRow(*head, [], [], [], [], [], [], [], [], []))
+        head = ("st", second, 0, now_us, now_us, second == 0, True, "", "real", 0, 0.0)
+        rooms.hear(LatestRow(*head, [], [], []))
     [found] = ward.alone("st:room-1", at_us + 11 * US).rooms
     assert (found.link, found.age_s) == ("lost", 11)
 

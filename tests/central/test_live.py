@@ -72,6 +72,59 @@ def test_the_newest_numbers_replace_the_last_and_say_when_they_came(
     assert centre.ask("SELECT fresh_s, gone_s FROM kap.latest") == [([3.0, 3.0], [5.0, None])]
 
 
+def test_what_numbers_are_of_is_written_only_when_it_is_another(
+    dsn: str, database: Database
+) -> None:
+    centre = Centre(database)
+
+    async def at(row: live.Row, **more: Any) -> tuple[str, tuple[Any, ...]]:
+        number = wire.NumericMsg(
+            **{"room": "r1", "channel": "spo2", "device": "ox", "at_us": 7, "value": 97.5, **more}
+        )
+        await row.send(Latest(now_us=9, numbers=[number]))
+        ((keyed, *told),) = await asyncio.to_thread(
+            centre.ask,
+            "SELECT keyed::text, room[1], device[1], at_us[1], value[1], quality[1], flags[1],"
+            " fresh_s[1] FROM kap.latest",
+        )
+        return keyed, tuple(told)
+
+    async def work(connection: Any) -> None:
+        row = live.Row(connection, STATION)
+        keyed, told = await at(row)
+        assert told == ("r1", "ox", 7, 97.5, 0, "", 3.0)
+        same, told = await at(row, at_us=8, value=None, quality="invalid")
+        assert (same, told) == (keyed, ("r1", "ox", 8, None, 2, "", 3.0))
+        for more in ({"room": "r2"}, {"device": "b"}, {"flags": ["x"]}, {"fresh_s": 9.0}):
+            other, told = await at(row, **more)
+            assert other != keyed
+            assert told == (
+                *(more.get("room", "r1"), more.get("device", "ox"), 7, 97.5, 0),
+                *("x" if "flags" in more else "", more.get("fresh_s", 3.0)),
+            )
+            keyed = other
+
+    with_connection(dsn, work)
+
+
+def test_two_senders_of_a_station_never_mix_what_their_numbers_are_of(
+    dsn: str, database: Database
+) -> None:
+    centre = Centre(database)
+
+    async def work(connection: Any) -> None:
+        one, other = live.Row(connection, STATION), live.Row(connection, STATION)
+        for now_us in range(1, 4):
+            for row, numbers in ((one, NUMBERS), (other, NUMBERS[::-1]), (one, NUMBERS)):
+                await row.send(Latest(now_us=now_us, numbers=numbers))
+                found = await asyncio.to_thread(
+                    centre.ask, "SELECT room, value FROM kap.latest_numeric ORDER BY room"
+                )
+                assert found == [("r1", 97.5), ("r2", None)]
+
+    with_connection(dsn, work)
+
+
 def test_every_change_has_the_transaction_that_wrote_it(dsn: str, database: Database) -> None:
     centre = Centre(database)
 
@@ -84,10 +137,12 @@ def test_every_change_has_the_transaction_that_wrote_it(dsn: str, database: Data
         )
 
     async def work(connection: Any) -> None:
-        last = 0
+        last, row = 0, live.Row(connection, STATION)
         for send in (
             live.send_latest(connection, STATION, Latest(now_us=1)),
             live.send_latest(connection, STATION, Latest(now_us=2)),
+            row.send(Latest(now_us=3, numbers=NUMBERS)),
+            row.send(Latest(now_us=4, numbers=NUMBERS)),
             live.send_rooms(connection, STATION, {"r1": ("One", b"{}"), "r2": ("Two", b"{}")}),
             live.send_rooms(connection, STATION, {"r1": ("One", b"{1}")}),
             live.send_gone(connection, STATION, ["r1"]),

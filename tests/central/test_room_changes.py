@@ -62,6 +62,14 @@ def test_every_time_in_a_room_is_moved_and_every_room_has_the_stations_name() ->
     assert (got.care.earliest_us, got.care.met_us, got.care.room) == (1099, None, ROOM)
 
 
+def test_of_clocks_that_count_as_one_the_times_stay_and_the_rooms_are_named_all_the_same() -> None:
+    told = wire.RoomMsg(id="r", label="Room", session=session(started_us=20, gaps=[(30, 40)]))
+    got = of_station(wire.encode(told), "st", 0)
+    assert got.session is not None
+    assert (got.session.started_us, [*map(tuple, got.session.gaps)]) == (20, [(30, 40)])
+    assert (got.id, got.session.room) == (ROOM, ROOM)
+
+
 @given(st.text(max_size=20), st.integers(1, 10**16), st.integers(-(10**15), 10**15))
 def test_no_text_that_somebody_has_entered_is_taken_for_a_time_or_a_room(
     text: str, at_us: int, offset_us: int

@@ -117,6 +117,39 @@ def test_two_databases_of_one_server_share_the_groups(cluster: Cluster) -> None:
                 migrate(connection)
 
 
+def test_a_day_is_stored_as_the_table_of_all_days_is(database: Database) -> None:
+    """Among others with lz4 where the server has it: the default takes a third of the time."""
+    columns = (
+        "SELECT attname, atttypid, attnotnull, attcompression FROM pg_attribute WHERE attrelid"
+    )
+    with psycopg.connect(database.admin) as connection:
+        connection.execute("SELECT kap.make_day(%s)", (T0,))
+        [(day,)] = connection.execute(
+            "SELECT inhrelid FROM pg_inherits WHERE inhparent = 'kap.block'::regclass"
+            " AND inhrelid::regclass::text ~ '[0-9]{8}'"
+        ).fetchall()
+        found = connection.execute(f"{columns} = %s".encode(), (day,)).fetchall()
+        wanted = connection.execute(f"{columns} = 'kap.block'::regclass".encode()).fetchall()
+        lz4 = connection.execute(
+            "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
+        ).fetchone()
+    assert sorted(found) == sorted(wanted)
+    assert lz4 == (any(row[3] == "l" for row in found),)
+
+
+@pytest.mark.parametrize(
+    ("record", "lane"), [("a" * 63, "audit"), ("A" * 64, "audit"), ("a" * 64, "other")]
+)
+def test_how_far_it_is_received_is_said_of_a_record_and_a_lane(
+    station: Any, record: str, lane: str
+) -> None:
+    with pytest.raises(errors.CheckViolation):
+        station.execute(
+            "INSERT INTO kap.watermark(station, record, lane) VALUES ('st-1', %s, %s)",
+            (record, lane),
+        )
+
+
 def test_a_chain_begins_with_the_row_that_names_it(station: Any) -> None:
     with pytest.raises(errors.CheckViolation, match="named by its first row"):
         audit(station, 1, GENESIS, record="b" * 64)

@@ -185,9 +185,9 @@ def test_a_chain_that_was_written_anew_is_found_by_the_head_that_its_station_nam
     sent: Database,
 ) -> None:
     latest = (
-        "INSERT INTO kap.latest SELECT 'st-1', pg_current_xact_id(), clock_timestamp(), 1, true,"
-        " true, '', 'real', '', 0, 0, record, N, HEAD, '{}', '{}', '{}', '{}', '{}', '{}', '{}',"
-        " '{}', '{}' FROM kap.audit WHERE n = 1"
+        "INSERT INTO kap.latest SELECT 'st-1', pg_current_xact_id(), clock_timestamp(), 1, 0, 0,"
+        " '{}', '{}', '{}', N, HEAD, record, true, true, '', 'real', '', pg_current_xact_id(),"
+        " '{}', '{}', '{}', '{}', '{}', '{}' FROM kap.audit WHERE n = 1"
     )
 
     def named(n: int, head: str) -> Checked:

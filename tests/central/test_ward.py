@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashboard.who import Viewer
 from vitals import wire
 from vitals.central.ward import LOST_IN_SESSION, RoomFacts, StationFacts, Ward, facts_of
 from vitals.model import US
@@ -109,6 +110,20 @@ def test_rooms_that_may_not_be_seen_are_neither_shown_nor_counted() -> None:
     assert (answer.total, answer.counts.all, answer.counts.alarm) == (1, 1, 1)
     assert (answer.sites[0].rooms, answer.sites[0].clinics[0].alarm) == (1, 1)
     assert ask(ward([station("a")], rooms), may=frozenset()).sites == []
+
+
+def test_a_grant_of_a_whole_station_has_its_later_rooms_and_no_other_stations() -> None:
+    of = ward([station("a"), station("ab")], {"a:1": RoomFacts("R"), "ab:1": RoomFacts("R")})
+    mine = frozenset({"a:*"})
+    assert shown(ask(of, may=mine)) == ["a:1"]
+    of.room("a:2", "a", RoomFacts("S"))
+    assert shown(ask(of, may=mine)) == ["a:1", "a:2"]
+    assert of.granted(mine) == {"a:*", "a:1", "a:2"}
+    assert of.granted(None) is None
+    somebody = Viewer(rooms=mine)
+    assert [somebody.sees(room) for room in ("a:2", "a:9", "ab:1", "b:a", "a")] == [
+        *(True, True, False, False, False)
+    ]
 
 
 def test_stations_of_rooms_that_are_shown_are_told_with_what_is_wrong_there() -> None:
@@ -247,7 +262,7 @@ def naive(
         at = of[id_[0]]
         words = f"{id_} {facts.label} {at.name} {at.clinic} {at.site}".casefold()
         if (
-            (may is None or id_ in may)
+            (may is None or id_ in may or f"{id_[0]}:*" in may)
             and asked.site in ("", at.site)
             and asked.clinic in ("", at.clinic)
             and all(word in words for word in asked.q.casefold().split())
@@ -275,7 +290,7 @@ def naive(
     st.dictionaries(IDS, FACTS),
     st.lists(st.tuples(IDS, st.none() | FACTS)),
     QUESTIONS,
-    st.none() | st.frozensets(IDS),
+    st.none() | st.frozensets(IDS | st.sampled_from(["a:*", "b:*", "*", "x:*"])),
 )
 def test_any_answer_is_that_of_a_look_at_every_room(
     rooms: dict[str, RoomFacts],
@@ -304,7 +319,7 @@ def test_any_answer_is_that_of_a_look_at_every_room(
         )
         for room in answer.rooms
     ]
-    seen = [id_ for id_ in rooms if may is None or id_ in may]
+    seen = [id_ for id_ in rooms if may is None or id_ in may or f"{id_[0]}:*" in may]
     assert sum(site.rooms for site in answer.sites) == len(seen)
     assert sum(clinic.alarm for site in answer.sites for clinic in site.clinics) == sum(
         rooms[id_].alarm > 0 for id_ in seen

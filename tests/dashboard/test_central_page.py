@@ -40,6 +40,19 @@ CROWDED = """
   return found.map(e => tile.dataset.room + ': ' + e.className + ' ' + e.textContent);
 })
 """
+# Of alarms, what is not whole inside its tile.
+CLIPPED = """
+() => [...document.querySelectorAll('.room-tile-alarm:not([hidden])')].flatMap(alarm => {
+  const tile = alarm.closest('.room-tile').getBoundingClientRect();
+  const inner = '.room-tile-words, .room-tile-level, .room-tile-since';
+  const parts = [alarm, ...alarm.querySelectorAll(inner)];
+  const cut = e => e.scrollWidth - e.clientWidth > 1 || e.scrollHeight - e.clientHeight > 2;
+  const out = e => { const box = e.getBoundingClientRect();
+    return !box.width || box.right > tile.right + 1 || box.bottom > tile.bottom + 1; };
+  const bad = parts.filter(e => out(e) || (e.clientWidth && cut(e)));
+  return bad.map(e => e.className + ' ' + e.textContent);
+})
+"""
 
 
 def stations_rooms() -> list[wire.RoomMsg]:
@@ -356,6 +369,64 @@ def test_nothing_is_cut_off_at_any_size(
     expect(link).to_have_text("LINK LOST 2 h 10 – room monitors locally")
     assert link.evaluate("e => e.getBoundingClientRect().right <= "
                          "e.parentElement.getBoundingClientRect().right + 1")  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [WIDE, LAPTOP, PHONE])
+def test_few_rooms_say_the_whole_alarm_with_its_level_and_its_age(
+    centre: Any, open_page: OpenPage, size: tuple[int, int]
+) -> None:
+    station, _, web = centre
+    stream(station)
+    long = "The program was 1.0 s late: this computer is too slow or too busy for all its rooms"
+    since_us = station.now_us - 65 * US
+    station.publish(
+        ward.alarm(CALM, onset_us=since_us, text=long),
+        ward.alarm("vale-1:room-1", onset_us=since_us, acked_by="Annabelle Featherstone"),
+    )
+    page = opened(web, open_page, size=size)
+    alarm = tile(page, CALM).locator(".room-tile-alarm")
+    expect(alarm.locator(".room-tile-words")).to_have_text(long)
+    expect(alarm.locator(".room-tile-meta")).to_have_text("HIGH1 min")
+    station.publish(ward.alarm(CALM, "pr-high", priority="medium", text="PR 124 > 120"))
+    also = tile(page, CALM).locator(".room-tile-also")  # what is less urgent is not hidden by it
+    expect(also).to_have_text("!! PR 124 > 120")
+    expect(also).to_be_visible()
+    acked = tile(page, "vale-1:room-1").locator(".room-tile-meta")
+    expect(acked).to_have_text("by Annabelle Featherstone · HIGH✓ 1 min")
+    assert page.evaluate(CLIPPED) == []
+    digits = tile(page, CALM).locator(".vital-spo2 .vital-value")
+    size_px = float(digits.evaluate("e => parseFloat(getComputedStyle(e).fontSize)"))
+    assert size_px >= {WIDE: 40, LAPTOP: 30, PHONE: 32}[size]
+
+
+def test_before_the_database_has_answered_nothing_is_counted_and_it_is_said_why(
+    tmp_path: Any, open_page: OpenPage
+) -> None:
+    with central_ward.central(tmp_path, STATIONS, stations_rooms()) as (station, _, web):
+        web.stop()
+        station.hang_up(8)
+        web.start()
+        page = open_page(web.address, WIDE)
+        expect(page.locator(".empty", has_text="Nothing is known of any room")).to_be_visible()
+        expect(page.locator('.central-chip[data-only="all"]')).to_have_text("All rooms")
+        expect(page.locator(".central-all .central-many")).to_be_hidden()
+        expect(page.locator(".central-trouble")).to_have_text(web.server.follower.trouble)
+        assert web.server.follower.trouble
+        expect(page.locator('.central-chip[data-only="all"]')).to_have_text("All rooms 12")
+        expect(page.locator(".central-trouble")).to_have_count(0)
+
+
+def test_a_phone_shows_that_the_page_is_live_and_what_time_it_is(
+    centre: Any, open_page: OpenPage
+) -> None:
+    _, _, web = centre
+    page = opened(web, open_page, size=PHONE)
+    expect(page.locator(".chip-link")).to_have_text("LIVE")
+    for node in (page.locator(".chip-link"), page.locator(".bar-clock")):
+        expect(node).to_be_visible()
+        box = node.bounding_box()
+        assert box
+        assert 0 <= box["x"] <= PHONE[0] - box["width"]
 
 
 def test_on_a_phone_the_sites_open_from_one_button(centre: Any, open_page: OpenPage) -> None:

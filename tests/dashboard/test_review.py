@@ -17,7 +17,7 @@ import pytest
 from dashboard.review import course, held, session, trail
 from tests.dashboard import ward
 from tests.dashboard.test_gate import ask, text
-from tests.export import records
+from tests.export import records, whole
 from tests.export.records import at
 from tests.export.test_damage import broken, pages
 from vitals.errors import StoreError
@@ -81,18 +81,79 @@ def note(seq: int, words: str) -> AuditRow:
 def test_the_answers_come_first_each_with_the_moment_that_it_speaks_of(store: Path) -> None:
     answers = {each["label"]: each for each in body(store)["answers"]}
     assert answers["Dose"]["text"].startswith("ketamine 70 mg, im, lot L-17")
+    assert answers["Weight"]["text"] == "not entered, so no dose in mg/kg"
+    assert answers["Baseline used"]["text"] == "SpO2 97 %, frozen at the dose"
     assert answers["Dose"]["at_us"] == at(120)
     assert answers["BP before the dose"]["text"] == "128/80 mmHg (-2 min)"
     assert answers["Peak BP"]["at_us"] == at(479.5)
     assert answers["Peak BP"]["text"].endswith("; highest DIA 84, +6 min")
     assert answers["40-minute BP"] == {
+        "part": "measured",
         "label": "40-minute BP",
-        "text": "not obtained",
+        "text": "not taken",
         "at_us": None,
+        "marked": False,
     }
     assert "93 %" in answers["Lowest SpO₂"]["text"]
     assert answers["Alarms"]["text"].startswith("1 high, 0 medium, 0 low")
     assert answers["Off the monitor"]["text"] == "30 s in 1 part"
+    assert answers["Marks and interventions"]["text"].startswith("=eyes closed, calm; Anna is here")
+    parts = [each["part"] for each in answers.values()]
+    order = ["given", "measured", "happened", "ended"]
+    assert sorted(parts, key=order.index) == parts
+
+
+def test_the_summary_of_a_whole_session_says_who_got_what_what_happened_and_how_it_ended(
+    tmp_path: Path,
+) -> None:
+    whole.read(tmp_path / "whole.db")
+    found = body(tmp_path / "whole.db")
+    answers = {each["label"]: each for each in found["answers"]}
+    said = {label: each["text"] for label, each in answers.items()}
+    assert said["Dose"].startswith("ketamine 60 mg (0.75 mg/kg at 80 kg), im, lot L-17")
+    assert said["In all"] == "80 mg ketamine (1.00 mg/kg at 80 kg)"
+    assert said["Baseline used"] == "BP 126/78 mmHg, SpO2 97 %, frozen at the dose"
+    assert said["Peak BP"] == "167/98 mmHg (+41 min); +41/+20 from baseline"
+    assert said["PR, slowest to fastest"] == "68 (+30 min) to 82 (-6 min), /min"
+    assert "1 high, 2 medium, 1 low (1 of them technical)" in said["Alarms"]
+    assert said["Alarms"].endswith("First high one of the patient: SpO2 87 < 88")
+    assert answers["Alarms"]["at_us"] == at(whole.LOW[0] + 10)
+    assert said["Adverse events"] == "nausea 09:53 (+33 min): mild, resolved"
+    assert "Eyes closed, calm 09:34 (+14 min)" in said["Marks and interventions"]
+    assert said["Scores"].startswith("Sedation (MOAA/S) 3 to 5, last 5 at 10:05 (+45 min); ")
+    assert said["Closed"] == "11:20, 108 min after the last dose"
+    aside = "2 of 3 met; set aside: At least 120 min since the last dose start (taxi is here"
+    assert said["Discharge criteria"].startswith(aside)
+    assert said["Discharge signed by"] == "Dr. Perez (prescriber), 11:19 (+119 min)"
+    assert said["Afterwards"].startswith(
+        "1 addendum; I have reviewed this record: Cleo, 2027-01-16"
+    )
+    marked = [label for label, each in answers.items() if each["marked"]]
+    assert marked == ["Lowest SpO₂", "Alarms", "Overrides", "Discharge criteria", "Still owed"]
+
+    noted = found["noted"]
+    assert [row["text"] for row in noted["scores"]][:2] == [
+        "Sedation (MOAA/S) 3",
+        "Dissociation (CADSS-6) 14",
+    ]
+    assert [row["text"] for row in noted["marks"]] == [
+        "Eyes closed, calm",
+        "Tearful; wants to go on",
+        "Sits up",
+    ]
+    (nausea,) = noted["adverse"]
+    assert (nausea["text"], nausea["how"]) == ("nausea", "mild, resolved, 10:10")
+    assert (nausea["action"], nausea["by"], nausea["serious"]) == (
+        "ondansetron 4 mg",
+        "Anna Berger",
+        False,
+    )
+    assert [line["state"] for line in noted["discharge"]] == ["set aside", "met", "met"]
+    assert [(one["text"], one["by"]) for one in noted["closing"]] == [
+        ("Discharge signed", "Dr. Perez"),
+        ("Monitoring finished", "Anna Berger"),
+        ("Closed", "Anna Berger"),
+    ]
 
 
 def test_how_much_was_measured_is_never_rounded_up_to_a_whole(store: Path) -> None:
@@ -368,3 +429,19 @@ def test_very_many_values_out_of_order_are_drawn_with_their_extremes(tmp_path: P
     names = [trace.get("name") for trace in figure["data"]]
     assert names.count("SpO2") == 2
     assert "61 %" in {each["label"]: each["text"] for each in body(path)["answers"]}["Lowest SpO₂"]
+
+
+def test_what_names_one_moment_is_answered_from_one_reading_while_the_session_goes_on(
+    tmp_path: Path,
+) -> None:
+    """A page asks for facts and figure at once: of a session that runs, no second reading."""
+    path = records.write(tmp_path / "vitals.db", 60, ended_us=None, phase="ONSET_PEAK")
+    first = body(path, stamp="at-one")
+    added(path, Numeric("oxi", "spo2", at(59.5), 55.0))
+    drawn = json.loads(course.figure(path, UUID, stamp="at-one") or b"")
+    assert drawn["stamp"] == first["stamp"]
+    assert "55 %" not in str(body(path, stamp="at-one")["answers"])
+    assert held.kept() == 1
+    later = body(path, stamp="at-two")
+    assert later["stamp"] != first["stamp"]
+    assert "55 %" in str(later["answers"])

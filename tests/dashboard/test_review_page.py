@@ -10,7 +10,7 @@ from typing import Any
 
 import pypdfium2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.dashboard import ward
 from tests.dashboard.conftest import LAPTOP, PHONE, OpenPage, eventually
@@ -59,6 +59,13 @@ def drawn(page: Page) -> Page:
     return page
 
 
+def box_of(place: Locator) -> Any:
+    """Where something lies."""
+    box = place.bounding_box()
+    assert box is not None
+    return box
+
+
 def window_us(page: Page) -> int:
     """Where the chosen window begins."""
     return int(page.locator("canvas[data-from]").get_attribute("data-from") or 0)
@@ -82,8 +89,15 @@ def test_the_page_answers_draws_and_tells_all_of_a_session(web: Any, open_page: 
     page = drawn(open_page(f"{web.address}/review/{UUID}", LAPTOP))
     expect(page.locator("h1")).to_have_text("KV-0417 · IM")
     expect(page.locator(".facts")).to_contain_text("DEMO · 2027-01-15 09:00 – 09:10")
-    summary = page.locator("[data-section=summary]")
-    expect(summary).to_contain_text("ketamine 70 mg")
+    answers = page.locator("[data-section=summary]")
+    expect(answers.locator("[data-part=given]")).to_contain_text("ketamine 70 mg")
+    for part in ("measured", "happened", "ended"):
+        expect(answers.locator(f"[data-part={part}] dt").first).to_be_visible()
+    box, screen = answers.bounding_box(), page.viewport_size
+    assert box is not None
+    assert screen is not None
+    assert box["y"] + box["height"] < screen["height"]  # all of it on the first screen
+    summary = page.locator("[data-section=honesty]")
     expect(summary).to_contain_text("Planned BP readings taken: 1 of 2. Not taken: BP at 5 min.")
     shares = page.evaluate(
         "async uuid => (await (await fetch('/api/v1/sessions/' + uuid)).json()).honesty.channels",
@@ -197,13 +211,17 @@ def test_it_is_printed_light_whole_and_with_what_every_report_says(
     try:
         assert [round(size) for size in document[0].get_size()] == [595, 842]
         texts = [sheet.get_textpage().get_text_bounded() for sheet in document]
-        light = document[0].render(scale=0.3).to_numpy().mean()
+        sheets = [sheet.render(scale=0.3).to_numpy()[..., :3].astype(int) for sheet in document]
+        light = sheets[0].mean()
+        violet = [((sheet[..., 0] - sheet[..., 1]) > 8).mean() for sheet in sheets]
+        filled = [(sheet.min(axis=(1, 2)) < 200).nonzero()[0].max() for sheet in sheets]
     finally:
         document.close()
     said = "\n".join(texts)
     assert "Staff aid, not a medical device" in texts[0]
     assert UUID in said.replace("\n", "").replace("\r", "")
-    assert all("DEMO" in text for text in texts)
+    assert min(violet) > 0.01  # DEMO, across each of them
+    assert min(filled[:-1]) > 0.75 * len(sheets[0])  # none is left half empty
     assert "cuff leak" in said
     assert "Why did it ring?" in said
     assert "Show more" not in said
@@ -221,8 +239,16 @@ def test_it_fits_a_phone(web: Any, open_page: OpenPage) -> None:
     page = drawn(open_page(f"{web.address}/review/{UUID}", PHONE))
     assert page.evaluate("document.querySelector('.view').scrollWidth") <= PHONE[0]
     assert page.evaluate(SMALL) == []
-    cell = page.locator("[data-section=pressures] tbody tr").first.locator("td").first
-    assert cell.evaluate("n => getComputedStyle(n, '::before').content") == '"Time"'
+    rows = page.locator("[data-section=pressures] tbody tr")
+    assert max(row["height"] for row in map(box_of, rows.all())) < 80  # a line, not a card
+    first = rows.first
+    expect(first.locator("td:visible")).to_have_count(4)
+    expect(first).to_contain_text("128 / 80")
+    expect(first.locator("td.rest")).to_have_text("Baseline BP 1 · MAP 95 · PR 70 · cuff")
+    missed = page.locator("[data-section=pressures] tr[data-kind=missed]")
+    expect(missed.locator("td.rest")).to_have_text("BP at 5 min · not taken")
+    cell = page.locator("[data-section=ring] tbody td").first
+    assert "Shown" in cell.evaluate("n => getComputedStyle(n, '::before').content")
 
 
 def test_a_session_that_runs_says_so_and_a_strange_name_stays_a_name(
@@ -234,6 +260,42 @@ def test_a_session_that_runs_says_so_and_a_strange_name_stays_a_name(
     assert page.locator("img[src=x]").count() == 0
     page.get_by_role("button", name="Read again").click()
     drawn(page)
+
+
+def test_facts_and_figure_are_asked_for_once_and_of_one_moment(
+    web: Any, open_page: OpenPage
+) -> None:
+    asked: list[str] = []
+
+    def listen(page: Page) -> None:
+        page.on("request", lambda request: asked.append(request.url))
+
+    drawn(open_page(f"{web.address}/review/{UUID}", LAPTOP, prepare=listen))
+    facts = [url for url in asked if re.search(rf"/sessions/{UUID}(\?|$)", url)]
+    figures = [url for url in asked if "/figure" in url]
+    assert (len(facts), len(figures)) == (1, 1)
+    assert facts[0].partition("stamp=at-")[2] == figures[0].partition("stamp=at-")[2] != ""
+
+
+def test_the_session_is_asked_for_before_the_scripts_that_show_it_are_there(
+    web: Any, open_page: OpenPage
+) -> None:
+    """Most of the wait for a page is its scripts: the server works meanwhile."""
+    listens = """window.fetched = [];
+      const real = window.fetch;
+      window.fetch = (path, ...more) => (window.fetched.push(String(path)), real(path, ...more));"""
+
+    def told(page: Page) -> None:
+        def keep(route: Any) -> None:
+            code = route.fetch().text()
+            body = f"window.known = window.fetched.slice();\n{code}"
+            route.fulfill(body=body, content_type="text/javascript")
+
+        page.route("**/assets/kv-86-review.js*", keep)
+
+    page = open_page(f"{web.address}/review/{UUID}", LAPTOP, script=listens, prepare=told)
+    known: list[str] = page.evaluate("window.known")
+    assert [url.partition("?")[0].rpartition("/")[2] for url in known] == [UUID, "figure"]
 
 
 def test_a_part_that_cannot_be_built_takes_no_other_with_it(web: Any, open_page: OpenPage) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from fhir.resources.R4B.bundle import Bundle
 from tests.export import records
 from tests.export.records import HOSTILE, at, read, with_subject
 from vitals.export import fhir
-from vitals.export.session_data import SessionData
+from vitals.export.session_data import Lost, SessionData
 
 Resource = dict[str, Any]
 
@@ -72,7 +73,8 @@ def test_exporting_again_gives_the_same(data: SessionData, bundle: Resource) -> 
 def test_every_reading_and_failure_is_a_blood_pressure_panel(
     data: SessionData, bundle: Resource
 ) -> None:
-    panels = [o for o in of(bundle, "Observation") if coded(o, "85354-9")]
+    every = [o for o in of(bundle, "Observation") if coded(o, "85354-9")]
+    panels = [panel for panel in every if panel["status"] == "final"]
     assert len(panels) == len(data.pressures)
     for panel, pressure in zip(panels, data.pressures, strict=True):
         assert micros(panel["effectiveDateTime"]) == pressure.at_us
@@ -213,3 +215,26 @@ def test_an_open_session_is_in_progress(tmp_path: Path) -> None:
     (encounter,) = of(found, "Encounter")
     assert encounter["status"] == "in-progress"
     assert "end" not in encounter["period"]
+
+
+def reasons(panel: Resource) -> set[str]:
+    return {c["dataAbsentReason"]["coding"][0]["code"] for c in panel["component"]}
+
+
+def test_a_reading_that_did_not_come_is_not_performed_and_one_that_is_lost_is_unknown(
+    data: SessionData,
+) -> None:
+    """The two are never the same: nobody may read "not taken" where nobody can know."""
+    every = of(exported(data), "Observation")
+    (missed,) = [o for o in every if coded(o, "85354-9") and o["status"] == "cancelled"]
+    assert reasons(missed) == {"not-performed"}
+    assert missed["note"] == [{"text": "BP at 5 min: not taken"}]
+
+    gone = replace(data, pressures=(), lost=(Lost("nibp_sys", 0, 2**60),))
+    bundle = exported(gone)
+    valid(bundle)
+    panels = [o for o in of(bundle, "Observation") if coded(o, "85354-9")]
+    lost = [panel for panel in panels if panel["status"] == "unknown"]
+    assert [reasons(panel) for panel in lost] == [{"unknown"}] * 2
+    words = "taken, its values are not known (the record is damaged)"
+    assert lost[0]["note"] == [{"text": f"Baseline BP 1: {words}"}]

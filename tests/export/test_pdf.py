@@ -18,6 +18,7 @@ from vitals.export import pdf
 from vitals.export.pdf_spans import limit_spans
 from vitals.export.pdf_text import latin
 from vitals.export.session_data import AlarmEpisode, Entry, SessionData
+from vitals.export.technical import technical_alarms
 from vitals.model import US, Dose
 
 MM = 2 * 72 / 25.4
@@ -117,6 +118,42 @@ def test_alarms_stand_in_the_trend_when_they_were_on(data: SessionData) -> None:
     lane = is_colour(image, red)[round(120 * MM) :].sum(axis=0)
     assert lane[met + 2 : over - 2].all()
     assert not lane[over + 30 :].any()
+
+
+def test_technical_alarms_are_other_marks_in_a_lane_of_their_own_also_in_grey(
+    data: SessionData,
+) -> None:
+    """Two alarms of the same time and priority: only one is about the patient."""
+
+    def grey(*rules: str) -> np.ndarray[Any, Any]:
+        alarms = tuple(AlarmEpisode(rule, "high", "", at(200), at(400)) for rule in rules)
+        image = picture(printed(pdf, replace(data, alarms=alarms, pressures=(), entries=())))
+        strip: np.ndarray[Any, Any] = image[round(110 * MM) :].mean(axis=2)
+        left, wide = 23.0, 173.0
+        from_x, to_x = (round((left + wide * second / 600) * MM) for second in (210, 390))
+        return strip[:, from_x:to_x]
+
+    none, patient, technical = grey(), grey("spo2-low"), grey("nibp-failed:cuff")
+    full = np.flatnonzero((patient < none - 60).mean(axis=1) > 0.98)
+    outline = np.flatnonzero((technical < none - 60).mean(axis=1) > 0.05)
+    assert full.size >= 3
+    assert outline.size >= 4
+    assert not set(full) & set(outline)  # another lane
+    inside = technical[outline[2] : outline[-2]]
+    assert 0.05 < (inside < 200).mean() < 0.5  # hatched, not full
+    words = texts(printed(pdf, data))[0]
+    assert "full bars are about the patient" in words
+    assert "hatched outlines are technical" in words
+
+
+def test_what_the_patient_reported_is_no_technical_alarm(data: SessionData) -> None:
+    alarms = tuple(
+        AlarmEpisode(rule, "high", rule, at(200), at(400))
+        for rule in ("symptom", "nurse-call", "spo2-no-data", "nibp-failed:cuff")
+    )
+    found = replace(data, alarms=alarms)
+    assert [one.rule for one in technical_alarms(found)] == ["spo2-no-data", "nibp-failed:cuff"]
+    assert "2 of them technical" in texts(printed(pdf, found))[0]
 
 
 def limit_entry(second: float, kind: str, **body: Any) -> Entry:

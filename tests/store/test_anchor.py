@@ -153,6 +153,20 @@ def test_a_record_that_cannot_be_read_now_is_not_the_anchors_trouble(file: Path)
     assert not file.exists()
 
 
+def test_a_fault_of_ours_is_told_and_does_not_end_the_thread(file: Path) -> None:
+    faults: list[Exception] = [ValueError("of ours"), ZeroDivisionError()]
+
+    def ask() -> tuple[int, str]:
+        if faults:
+            raise faults.pop()
+        return 3, "ab" * 32
+
+    one = _running(file, ask)
+    until(lambda: "has a fault (" in one.trouble())
+    until(lambda: file.exists() and one.trouble() == "")
+    one.close()
+
+
 def test_a_station_anchors_its_record_to_the_last_row(path: Path, file: Path) -> None:
     record = Record(path, "clinic-a", "", anchor=file)
     record.clock(1.0)

@@ -433,7 +433,12 @@ def test_a_backup_that_is_too_old_or_never_made_is_told(path: Path) -> None:
     assert "more than 36 h ago" in trouble(path, 0, began + OLD_US)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"ok": 1}', '{"ok":1,"at_us":"x"}', "\0"])
+NO_DATES = [f'{{"ok":1,"at_us":{at},"said":"","good_us":1}}' for at in ("1e400", -5, 10**30)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"ok": 1}', '{"ok":1,"at_us":"x"}', "\0", *NO_DATES]
+)
 def test_a_note_of_the_last_backup_that_cannot_be_read_counts_as_none(
     path: Path, text: str
 ) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 from dashboard.review.index import Index
 from tests.store.build import KEY, T0, audit, fill, raw, session, station, until
-from vitals import config
+from vitals import config, supervised
 from vitals.cli import cli
 from vitals.errors import ConfigError, StoreError
 from vitals.record import Record
@@ -92,6 +93,27 @@ def test_a_key_is_read_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None
         keys.read("keyring:vitals/nobody")
     with pytest.raises(KeyUnavailable, match=r"does not answer \(RuntimeError\); unlock it"):
         keys.read("keyring:locked/a")
+
+
+def test_a_keyring_that_waits_for_somebody_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A locked one shows a window, and nobody may sit there."""
+    answered = threading.Event()
+    keyring = _Keyring({})
+    monkeypatch.setattr(keyring, "get_password", lambda service, user: str(answered.wait(60)))
+    keys._from_keyring.cache_clear()
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setattr(keys, "KEYRING_S", 0.05)
+    try:
+        with pytest.raises(KeyUnavailable, match=r"does not answer \(TimeoutError\); unlock it"):
+            keys.read("keyring:vitals/a")
+    finally:
+        answered.set()
+
+
+def test_a_station_says_that_its_key_is_away_before_its_supervisor_loses_patience() -> None:
+    assert keys.KEYRING_S + 1 < supervised.AGAIN_S < supervised.GRACE_S
 
 
 def test_without_the_package_keyring_one_sentence_says_what_to_install(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import subprocess
@@ -11,6 +12,7 @@ import apsw
 import pytest
 
 from tests.store.build import FAST, audit, opened, pleth, spo2, until
+from vitals.store import reserve as reserving
 from vitals.store.reader import Reader
 from vitals.store.reserve import Reserve, is_full
 from vitals.store.verify import verify
@@ -169,3 +171,18 @@ def test_on_a_disk_that_is_really_full_alarms_are_recorded(tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     assert "recorded 40" in done.stdout
+
+
+def test_that_no_space_can_be_kept_is_said_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses(handle: int, size: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(reserving, "_allocate", refuses)
+    reserve = Reserve(path, SIZE)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            reserve.hold(PLENTY)
+    said = f"{path}.reserve: no space could be kept for the record: Operation not supported"
+    assert caplog.messages == [said]

@@ -23,7 +23,8 @@ class ClockOffset:
 
     Attributes:
         now_us: centre − station, the best estimate; None before anything has arrived.
-        kept_us: the same, without small changes: for what must not change all the time.
+        kept_us: the same, without small changes: for what must not change all the time. Clocks
+            that agree as closely count as one.
     """
 
     __slots__ = ("_last_us", "_pieces", "kept_us", "now_us")
@@ -46,7 +47,6 @@ class ClockOffset:
             self._pieces.clear()
             self.now_us = None
         self._last_us = station_us
-        first = self.now_us is None
         difference, piece = arrived_us - station_us, arrived_us // PIECE_US
         while self._pieces and self._pieces[0][0] <= piece - PIECES:
             self._pieces.popleft()
@@ -54,7 +54,7 @@ class ClockOffset:
             difference = min(difference, self._pieces.pop()[1])
         self._pieces.append((piece, difference))
         self.now_us = min(least for _, least in self._pieces)
-        if first or abs(self.now_us - self.kept_us) > STEP_US:
+        if abs(self.now_us - self.kept_us) > STEP_US:
             self.kept_us = self.now_us
             return True
         return False

@@ -62,7 +62,12 @@ _UNCONNECTED: tuple[tuple[str, str], ...] = (
         "nobody knows that name; check host",
     ),
     (
-        r"session is read-only|starting up|shutting down|in hot standby|recovery",
+        r"session is read-only",
+        "it takes no writing now: it is a standby (name all hosts), or this user may only read "
+        "(use the owner of the database)",
+    ),
+    (
+        r"starting up|shutting down|in hot standby|recovery",
         "it takes no writing now (a standby, or one that starts); wait, or name all hosts",
     ),
     (

@@ -73,7 +73,7 @@ class PgFollower:
         Args:
             conninfo: libpq's keywords; asked for at each connect, as a password may be renewed.
             hub: one with `trends=False`.
-            poll_s: pause between two questions.
+            poll_s: from one question to the next.
             silent_s: see `SILENT_S`.
             retry_s: see `RETRY_S`.
         """
@@ -184,7 +184,7 @@ class PgFollower:
                 self.polls += 1
                 self.poll_s = (boottime_ns() - begun_ns) / 1e9
                 self._beat(polled.now_us)
-                await asyncio.sleep(self._pause_s)
+                await asyncio.sleep(rest_s(self._pause_s, self.poll_s))
 
     def _begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """A new connection, perhaps to another server with another clock and less in it."""
@@ -232,7 +232,10 @@ class PgFollower:
             self._stations.pop(gone).end()
 
     async def _take(self, polled: poll.Polled) -> None:
-        """States first: a room must be there before its numbers."""
+        """States first: a room must be there before its numbers; and what these are of."""
+        for keys in polled.keys:
+            if keys.station in self._stations:
+                self._stations[keys.station].keys(keys)
         for i, state in enumerate(polled.states):
             if state.station in self._stations:
                 self._stations[state.station].tell(state)
@@ -303,6 +306,11 @@ class PgFollower:
             found = await past.trends(connection, station, session, offset_us, self.now_us())
             self._hub.fill_trend(room, session, found)
         self._unfilled.discard(room)
+
+
+def rest_s(every_s: float, took_s: float) -> float:
+    """The pause after a question that took so long; whoever else has work gets a turn each time."""
+    return max(every_s - took_s, every_s / 5)
 
 
 @contextlib.asynccontextmanager

@@ -59,29 +59,35 @@ _ONE = (
     "now_us", "station_live", "recording", "detail", "mode", "build", "lag_rows", "lag_s",
     "record", "head_n", "head",
 )  # fmt: skip
-_EACH = {
+_VALUES = {"at_us": "bigint", "value": "double precision", "quality": "smallint"}
+_KEYS = {
     "room": "text",
     "channel": "text",
     "device": "text",
-    "at_us": "bigint",
-    "value": "double precision",
-    "quality": "smallint",
     "flags": "text",
     "fresh_s": "real",
     "gone_s": "real",
 }
-_LATEST = (
-    f"{_QUICK} INSERT INTO kap.latest(station, {', '.join((*_ONE, *_EACH))})"  # noqa: S608 - ours
-    f" SELECT %s{', %s' * len(_ONE)}{''.join(f', %s::{kind}[]' for kind in _EACH.values())}"
-    " FROM quick ON CONFLICT (station) DO UPDATE SET changed = pg_current_xact_id(),"
-    " arrived = clock_timestamp(), "
-    + ", ".join(f"{name} = excluded.{name}" for name in (*_ONE, *_EACH))
-    + " RETURNING (extract(epoch FROM arrived) * 1000000)::bigint"
+"""What the numbers are of: seldom another than a second ago."""
+_NOW = "changed = pg_current_xact_id(), arrived = clock_timestamp()"
+_CAME = "RETURNING (extract(epoch FROM arrived) * 1000000)::bigint"
+_WHOLE = (
+    f"{_QUICK} INSERT INTO kap.latest(station, {', '.join((*_ONE, *_VALUES, *_KEYS))})"  # noqa: S608
+    f" SELECT %s{', %s' * len(_ONE)}"
+    + "".join(f", %s::{kind}[]" for kind in (*_VALUES.values(), *_KEYS.values()))
+    + f" FROM quick ON CONFLICT (station) DO UPDATE SET {_NOW}, keyed = pg_current_xact_id(), "
+    + ", ".join(f"{name} = excluded.{name}" for name in (*_ONE, *_VALUES, *_KEYS))
+    + f" {_CAME}, keyed::text"
+)
+_NUMBERS = (
+    f"{_QUICK} UPDATE kap.latest SET {_NOW}, {', '.join(f'{name} = %s' for name in _ONE)}, "  # noqa: S608
+    + ", ".join(f"{name} = %s::{kind}[]" for name, kind in _VALUES.items())
+    + f" FROM quick WHERE station = %s AND keyed = %s::text::xid8 {_CAME}"
 )
 _ROOMS = (
     f"{_QUICK} INSERT INTO kap.room_state(station, room, label, state)"  # noqa: S608 - ours
     " SELECT %s, r.room, r.label, r.state FROM quick,"
-    " unnest(%s::text[], %s::text[], %s::bytea[]) AS r(room, label, state)"
+    " unnest(%s::text[], %s::text[], %b::bytea[]) AS r(room, label, state)"
     " ON CONFLICT (station, room) DO UPDATE SET changed = pg_current_xact_id(),"
     " label = excluded.label, state = excluded.state, gone = false"
 )
@@ -95,24 +101,48 @@ _WORDS = (
 )
 
 
+class Row:
+    """A station's row, as one connection sends it: what the numbers are of only when it changes."""
+
+    def __init__(self, connection: AsyncConnection[Any], station: str) -> None:
+        self._connection, self._station = connection, station
+        self._keys: list[tuple[object, ...]] = []
+        self._keyed = ""
+
+    async def send(self, latest: Latest) -> int:
+        """Replaces the row; returns the centre's time at its arrival, microseconds UTC."""
+        of = latest.numbers
+        one = [getattr(latest, name) for name in _ONE]
+        values = [
+            arrays.numbers([number.at_us for number in of]),
+            arrays.numbers([number.value for number in of]),
+            arrays.numbers([_CODES.get(number.quality, len(_CODES) - 1) for number in of]),
+        ]
+        keys: list[tuple[object, ...]] = [
+            (one.room, one.channel, one.device, ",".join(one.flags), one.fresh_s, one.gone_s)
+            for one in of
+        ]
+        if self._keyed and keys == self._keys:
+            where = (self._station, self._keyed)
+            cursor = await self._connection.execute(_NUMBERS, (*one, *values, *where))
+            row = await cursor.fetchone()
+            if row is not None:
+                return int(row[0])
+            # Another sender of this station has said since what its own numbers are of.
+        rooms, channels, devices, flags, fresh, gone = zip(*keys, strict=True) if keys else [()] * 6
+        told = [*map(arrays.texts, (rooms, channels, devices, flags))]
+        told += [*map(arrays.numbers, (fresh, gone))]
+        cursor = await self._connection.execute(_WHOLE, (self._station, *one, *values, *told))
+        row = await cursor.fetchone()
+        if row is None:
+            return 0
+        self._keys, self._keyed = keys, row[1]
+        return int(row[0])
+
+
 async def send_latest(connection: AsyncConnection[Any], station: str, latest: Latest) -> int:
-    """Replaces a station's row; returns the centre's time at its arrival, microseconds UTC."""
-    of = latest.numbers
-    each = [
-        arrays.texts([one.room for one in of]),
-        arrays.texts([one.channel for one in of]),
-        arrays.texts([one.device for one in of]),
-        arrays.numbers([one.at_us for one in of]),
-        arrays.numbers([one.value for one in of]),
-        arrays.numbers([_CODES.get(one.quality, len(_CODES) - 1) for one in of]),
-        arrays.texts([",".join(one.flags) for one in of]),
-        arrays.numbers([one.fresh_s for one in of]),
-        arrays.numbers([one.gone_s for one in of]),
-    ]
-    one = [getattr(latest, name) for name in _ONE]
-    cursor = await connection.execute(_LATEST, (station, *one, *each))
-    row = await cursor.fetchone()
-    return int(row[0]) if row else 0
+    """Replaces a station's row, all of it; see `Row.send`."""
+    return await Row(connection, station).send(latest)
 
 
 async def send_rooms(

@@ -3,7 +3,8 @@
 Each row carries the transaction that wrote it. A question sees a snapshot, and `xmin` of that
 snapshot is the oldest transaction that had not ended: everything below it was visible. So the next
 question asks for `changed >= xmin`, and nothing is missed in whatever order transactions commit;
-what comes a second time bears the same number.
+what comes a second time bears the same number. What a station's numbers are of is asked for in the
+same way, by the transaction that said so: seldom.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class LatestRow(NamedTuple):
 
     station: str
     changed: int
+    keyed: int
     arrived_us: int
     now_us: int
     station_live: bool
@@ -31,12 +33,19 @@ class LatestRow(NamedTuple):
     mode: str
     lag_rows: int
     lag_s: float
-    room: list[str]
-    channel: list[str]
-    device: list[str]
     at_us: list[int]
     value: list[float | None]
     quality: list[int]
+
+
+class KeysRow(NamedTuple):
+    """What the numbers of a row of `kap.latest` are of; the two belong together by `keyed`."""
+
+    station: str
+    keyed: int
+    room: list[str]
+    channel: list[str]
+    device: list[str]
     flags: list[str]
     fresh_s: list[float]
     gone_s: list[float | None]
@@ -66,20 +75,23 @@ class Polled(NamedTuple):
 
     now_us: int
     xmin: int
+    keys: list[KeysRow]
     latest: list[LatestRow]
     states: list[StateRow]
 
     def rows(self) -> Iterator[LatestRow | StateRow]:
-        """All that has come."""
+        """All that has come; no keys come alone."""
         yield from self.latest
         yield from self.states
 
 
 _US = "(extract(epoch FROM {}) * 1000000)::bigint"
 _NOW = f"SELECT {_US.format('clock_timestamp()')}, pg_snapshot_xmin(pg_current_snapshot())::text"
-_LATEST = f"""SELECT station, changed::text, {_US.format("arrived")}, now_us, station_live,
-    recording, detail, mode, lag_rows, lag_s, room, channel, device, at_us, value, quality, flags,
-    fresh_s, gone_s FROM kap.latest WHERE changed >= %s::text::xid8"""  # noqa: S608 no input
+_LATEST = f"""SELECT station, changed::text, keyed::text, {_US.format("arrived")}, now_us,
+    station_live, recording, detail, mode, lag_rows, lag_s, at_us, value, quality FROM kap.latest
+    WHERE changed >= %s::text::xid8"""  # noqa: S608 no input
+_KEYS = """SELECT station, keyed::text, room, channel, device, flags, fresh_s, gone_s
+    FROM kap.latest WHERE keyed >= %s::text::xid8"""
 _STATES = """SELECT station, room, changed::text, state, gone FROM kap.room_state
     WHERE changed >= %s::text::xid8"""
 _STATIONS = """SELECT id, name, site, clinic FROM kap.station s
@@ -134,16 +146,18 @@ async def poll(connection: psycopg.AsyncConnection[Any], xmin: int) -> Polled:
     Raises:
         psycopg.Error: there is no answer.
     """
-    cursors = [connection.cursor(binary=True) for _ in range(3)]
+    cursors = [connection.cursor(binary=True) for _ in range(4)]
     async with connection.pipeline(), connection.transaction():
         await cursors[0].execute(_NOW)
         await cursors[1].execute(_LATEST, (str(xmin),))
         await cursors[2].execute(_STATES, (str(xmin),))
-        asked, latest, states = [await cursor.fetchall() for cursor in cursors]
+        await cursors[3].execute(_KEYS, (str(xmin),))
+        asked, latest, states, keys = [await cursor.fetchall() for cursor in cursors]
     return Polled(
         int(asked[0][0]),
         int(asked[0][1]),
-        [LatestRow(row[0], int(row[1]), *row[2:]) for row in latest],
+        [KeysRow(row[0], int(row[1]), *row[2:]) for row in keys],
+        [LatestRow(row[0], int(row[1]), int(row[2]), *row[3:]) for row in latest],
         [StateRow(row[0], row[1], int(row[2]), *row[3:]) for row in states],
     )
 

@@ -55,8 +55,8 @@ def of_station(state: bytes, station: str, offset_us: int) -> wire.RoomMsg:
         return match[1] + _NUMBER.sub(lambda n: b"%d" % (int(n[0]) + offset_us), match[2])
 
     own = rb"\g<0>" + station.encode() + SEPARATOR.encode()
-    moved = _ROOM.sub(own, _SPANS.sub(spans, _TIME.sub(later, state)))
-    room: wire.RoomMsg = _room_of(moved)
+    timed = _SPANS.sub(spans, _TIME.sub(later, state)) if offset_us else state
+    room: wire.RoomMsg = _room_of(_ROOM.sub(own, timed))
     return replace(room, id=room_id(station, room.id))
 
 

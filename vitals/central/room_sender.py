@@ -64,6 +64,7 @@ class RoomSender:
         watch = self._watch
         self._sent.clear()
         watch.all_anew()
+        row = live.Row(connection, self._station.id)
         named, at = -1, 0.0
         while True:
             rooms = watch.rooms()
@@ -76,7 +77,7 @@ class RoomSender:
                     watch.news = watch.numbers = False
                     at = time.monotonic()
                     latest = self._latest(rooms)
-                    arrived_us = await live.send_latest(connection, self._station.id, latest)
+                    arrived_us = await row.send(latest)
                     self._compare(arrived_us, latest.now_us)
                     self.told.set()
             self._standing.fine("rooms")

@@ -80,6 +80,7 @@ class Samples:
         numerics: rows (seq, channel_id, at_us, value, quality, flags, device_at_us) by seq.
         waves: rows (seq, channel_id, start_us, rate_hz, n, scale, offset, quality, SHA-256) by seq.
         without: channels whose waveforms are not here.
+        files: channels whose waveforms are here.
         spoilt: what is wrong with a file, in words.
     """
 
@@ -89,6 +90,7 @@ class Samples:
     numerics: list[_Row]
     waves: list[_Row]
     without: int
+    files: int = 0
     spoilt: str = ""
 
 
@@ -133,14 +135,15 @@ def read_samples(
     waves: list[_Row] = []
     spoilt = ""
     missing = {row[0] for row in channels if row[4] == "wave"}
-    for channel, parquet, sha256 in connection.execute(_FILES, where).fetchall():
+    files = connection.execute(_FILES, where).fetchall()
+    for channel, parquet, sha256 in files:
         missing.discard(channel)
         if hashlib.sha256(parquet).digest() != bytes(sha256):
             spoilt = f"session {uuid}: the waveforms of channel {channel} were changed"
             continue
         waves += _unpacked(channel, parquet)
     waves.sort(key=itemgetter(0))
-    return Samples(uuid, span, channels, numerics, waves, len(missing), spoilt)
+    return Samples(uuid, span, channels, numerics, waves, len(missing), len(files), spoilt)
 
 
 def _unpacked(channel: int, file: bytes) -> list[_Row]:
@@ -158,6 +161,8 @@ def check_seals(
     told: Sequence[tuple[str, int, int, str]],
     seq: int,
     retired: Retired,
+    *,
+    filed: bool,
 ) -> Counts:
     """Holds samples against the seals of their session.
 
@@ -166,6 +171,8 @@ def check_seals(
         told: (kind, n, at_us, body) of its rows that seal, in order.
         seq: the last counter of a value that is here, of any session.
         retired: what was deleted because of its age.
+        filed: whether its station has sent all waveforms of it. It does when the session is
+            closed; before, not even their channels are known here.
     """
     if samples.spoilt:
         return Counts(samples.spoilt)
@@ -174,11 +181,13 @@ def check_seals(
             return Counts(f"session {samples.uuid}: value {one[0]} is here twice")
     sealing = [(kind, _Seal(n, at_us, json.loads(body))) for kind, n, at_us, body in told]
     seals = [seal for kind, seal in sealing if kind != FORGOTTEN]
-    found = _against(samples, seals, seq, retired)
+    owed = bool(samples.without) or not (filed or samples.files)
+    found = _against(samples, seals, seq, retired, owed)
     if (found.broken or found.waiting) and len(seals) < len(sealing):
         # The station has forgotten samples: its last such row seals what it has left of them.
         last = max(place for place, (kind, _) in enumerate(sealing) if kind == FORGOTTEN)
-        rest = _against(_without_waves(samples), [seal for _, seal in sealing[last:]], seq, retired)
+        rest_of = [seal for _, seal in sealing[last:]]
+        rest = _against(_without_waves(samples), rest_of, seq, retired, False)
         if not rest.broken:
             rest.retired += max(0, sum(seal.rows for seal in seals) - rest.sealed)
             return rest
@@ -196,7 +205,9 @@ def _without_waves(samples: Samples) -> Samples:
     return replace(samples, waves=[], without=0)
 
 
-def _against(samples: Samples, seals: Sequence[_Seal], seq: int, retired: Retired) -> Counts:
+def _against(
+    samples: Samples, seals: Sequence[_Seal], seq: int, retired: Retired, owed: bool
+) -> Counts:
     counts = Counts()
     covered = 0
     for seal in seals:
@@ -208,7 +219,7 @@ def _against(samples: Samples, seals: Sequence[_Seal], seq: int, retired: Retire
             counts.sealed += seal.rows
         elif here < seal.rows and _was_retired(samples, seal, retired):
             counts.retired += seal.rows
-        elif here < seal.rows and (samples.without or seal.last > seq):
+        elif here < seal.rows and (owed or seal.last > seq):
             counts.waiting += seal.rows
         else:
             counts.broken = (

@@ -58,7 +58,7 @@ def as_owner(
     from vitals.central import dsn as keywords
     from vitals.central.connecting import connected
     from vitals.config import CentralConfig
-    from vitals.errors import ConfigError
+    from vitals.errors import CentralError, ConfigError
 
     if not dsn:
         raise click.UsageError(
@@ -68,8 +68,17 @@ def as_owner(
     config = CentralConfig(dsn=dsn, password=password, root_cert=root_cert)
     wrong = keywords.unfit(config)
     if wrong:
-        raise ConfigError(wrong[1].replace("central.", "--").replace("root_cert", "root-cert"))
-    return connected(keywords.conninfo(config, _PROGRAM))
+        raise ConfigError(_as_options(f"{wrong[0]}: {wrong[1]}"))
+    try:
+        conninfo = keywords.conninfo(config, _PROGRAM)
+    except CentralError as error:
+        raise CentralError(_as_options(str(error))) from error
+    return connected(conninfo)
+
+
+def _as_options(sentence: str) -> str:
+    """What is said of keys of a config, said of the options of a command."""
+    return sentence.replace("central.root_cert", "--root-cert").replace("central.", "--")
 
 
 def as_viewer(

@@ -22,7 +22,7 @@ from vitals.central.session_find import Found
 from vitals.export import times
 from vitals.replay import AROUND
 from vitals.store.connection import check_version, select
-from vitals.store.rows import STATION_ROW
+from vitals.store.rows import SESSION_ROW, STATION_ROW
 from vitals.store.schema import APPLICATION_ID, MIGRATIONS
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ WHERE b.{_OF.replace("AND ", "AND b.")} AND b.last_seq >= %(from_seq)s
     AND u.channel_id = ANY(%(channels)s) AND u.seq >= %(from_seq)s AND u.seq <= %(to_seq)s
 """  # noqa: S608
 _LAG = "SELECT lag_rows FROM kap.latest WHERE station = %(station)s AND record = %(record)s"
+_FILED = f"SELECT n FROM kap.watermark WHERE {_OF} AND lane = 'file'"  # noqa: S608
 _EVERY = 2**62
 
 
@@ -267,6 +268,18 @@ class _Copying:
             )
             self._insert("wave", _WAVE, rows)
 
+    def _filed(self) -> bool:
+        """Whether its station has sent what a closed session leaves.
+
+        Before, not even the channels of its waveforms are known here.
+        """
+        closed = self._file.execute(
+            "SELECT min(n) FROM audit WHERE session_id = 1 AND kind = ?"
+            " AND seq IS NULL AND body ->> 'state' = 'closed'",
+            (SESSION_ROW,),
+        ).get
+        return any(n >= (closed or 0) for (n,) in self._ask(_FILED))
+
     def _notes(self, channels: dict[int, str]) -> Iterator[str]:
         found = self._found
         waves = {number for number, kind in channels.items() if kind == "wave"}
@@ -280,7 +293,7 @@ class _Copying:
                 "waveforms come when it is closed."
             )
             return
-        if come < len(waves):
+        if come < len(waves) or not self._filed():
             yield (
                 "The waveforms of this session are not at the centre yet: they come when all else "
                 "has been sent; its station has them."
@@ -296,7 +309,7 @@ class _Copying:
                 "Vital signs of this session may still be on their way to the centre: its station "
                 f"has {coming} rows to send."
             )
-        elif missing > 0 and come == len(waves):
+        elif missing > 0 and come == len(waves) and self._filed():
             yield (
                 f"{missing} of {found.samples} recorded samples of this session are not at the "
                 "centre: it keeps them no longer, or never had them."

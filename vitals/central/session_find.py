@@ -104,10 +104,15 @@ def room_id(station: str, room: str) -> str:
 
 
 def rooms_of(station: str, rooms: Collection[str] | None) -> frozenset[str] | None:
-    """Of rooms of the centre those of one station, by the station's own ids; None for all."""
+    """Of rooms of the centre those of one station, by the station's own ids; None for all.
+
+    `station:*` are all rooms of a station.
+    """
     if rooms is None:
         return None
     before = station + ROOM
+    if before + "*" in rooms:
+        return None
     return frozenset(room.removeprefix(before) for room in rooms if room.startswith(before))
 
 
@@ -118,7 +123,8 @@ JOIN kap.station t ON t.id = s.station
 LEFT JOIN kap.audit first ON first.station = s.station AND first.record = s.record AND first.n = 1
 WHERE w.lane = 'audit' AND (%(station)s = '' OR w.station = %(station)s)
     AND starts_with(w.record, %(record)s)
-    AND (%(rooms)s::text[] IS NULL OR s.station || ':' || s.room = ANY(%(rooms)s))
+    AND (%(rooms)s::text[] IS NULL OR s.station || ':' || s.room = ANY(%(rooms)s)
+        OR s.station || ':*' = ANY(%(rooms)s))
 ORDER BY first.at_us DESC NULLS LAST, s.station, s.record LIMIT 1
 """
 _SESSION = f"""

@@ -107,7 +107,10 @@ _TEXT = (
     "lower(concat_ws(' ', s.subject_ref, s.room, s.route, s.mode, s.uuid, t.id, t.name, t.site,"
     " t.clinic, s.facts->>'owed'))"
 )
-_SEEN = f"(s.station || '{ROOM}' || s.room) = ANY(%(rooms)s)"
+_SEEN = (
+    f"((s.station || '{ROOM}' || s.room) = ANY(%(rooms)s)"
+    f" OR (s.station || '{ROOM}*') = ANY(%(rooms)s))"
+)
 EXACT = {
     "site": "t.site",
     "clinic": "t.clinic",

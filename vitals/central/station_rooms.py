@@ -6,14 +6,16 @@ No IO: rows come in, the hub and the ward are told. All times that go out are th
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
 from vitals import wire
 from vitals.central.clock_offset import ClockOffset
-from vitals.central.poll import LatestRow, StateRow, StationRow
+from vitals.central.poll import KeysRow, LatestRow, StateRow, StationRow
 from vitals.central.room_changes import changes, of_station, room_id
 from vitals.central.status import CLOCK_FAR_S, CLOCK_S, how_long
 from vitals.central.ward import LOST_S, StationFacts, Ward, facts_of
@@ -26,8 +28,12 @@ LAG_S = 60.0
 """Recorded rows that are longer under way are spoken of."""
 _QUALITY = ("good", "questionable", "invalid")
 
-_Value = tuple[int, float | None, int, str, float, float | None]
-"""at_us, value, quality, flags, fresh_s, gone_s: as the station said it."""
+_Key = tuple[str, str]
+"""Channel and device, of a room."""
+_Value = tuple[int, float | None, int]
+"""at_us, value, quality: as the station said it."""
+_How = tuple[str, float, float | None]
+"""flags, fresh_s, gone_s."""
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +46,18 @@ class _Room:
         id: what it is called at the centre.
         state: its state as it came; None while only numbers have come.
         shown: that state as the pages have it, without numbers; None when there is none.
+        at: where its numbers are in the station's row.
+        raw: its numbers as they were when somebody looked last.
+        numerics: these as the pages have them.
     """
 
     id: str
     changed: int = -1
     state: bytes | None = None
     shown: wire.RoomMsg | None = None
-    raw: dict[tuple[str, str], _Value] = field(default_factory=dict)
-    numerics: dict[tuple[str, str], wire.NumericMsg] = field(default_factory=dict)
+    at: list[int] = field(default_factory=list)
+    raw: dict[_Key, tuple[_Value, _How]] = field(default_factory=dict)
+    numerics: dict[_Key, wire.NumericMsg] = field(default_factory=dict)
 
 
 class StationRooms:
@@ -67,6 +77,10 @@ class StationRooms:
         self._latest: LatestRow | None = None
         self._heard_us = 0
         self._rooms: dict[str, _Room] = {}
+        self._keys: KeysRow | None = None
+        self._applied: KeysRow | None = None
+        self._of: list[tuple[_Room, _Key, _How]] = []
+        self._values: list[_Value] = []
         self._tell_ward()
 
     @property
@@ -115,11 +129,15 @@ class StationRooms:
             newest_us = max(row.at_us, default=0)
             self._heard_us = newest_us + offset_us if newest_us else row.arrived_us - 2 * _LOST_US
         self._tell_ward()
-        count = self._numbers(row, offset_us)
+        count = self._numbers(row)
         if moved:
             for room in self._rooms.values():
                 self._show(room, anew=True)
         return count
+
+    def keys(self, row: KeysRow) -> None:
+        """Takes what the numbers are of from the next row on, which comes with it."""
+        self._keys = row
 
     def tell(self, row: StateRow) -> None:
         """Takes the state of one of its rooms."""
@@ -147,11 +165,13 @@ class StationRooms:
                 log.warning("station %s sends rooms that this version cannot read", self.id)
             self.ignored += 1
             return
+        for _ in self._made(room):
+            pass
         before = room.shown
         if before is not None and _session(before) != _session(shown):
             # The next patient must not begin with the last one's blood pressure.
-            for key in [key for key in room.raw if key[0] in NIBP]:
-                del room.raw[key], room.numerics[key]
+            for key in [key for key in room.numerics if key[0] in NIBP]:
+                del room.numerics[key]
         told = None
         if before is not None and not anew:
             told = changes(before, shown, (self._latest.arrived_us if self._latest else 0))
@@ -159,34 +179,69 @@ class StationRooms:
         self._hub.place(replace(shown, numerics=list(room.numerics.values())), told)
         self._ward.room(shown.id, self.id, facts_of(shown))
 
-    def _numbers(self, row: LatestRow, offset_us: int) -> int:
-        count = 0
-        seen: dict[str, set[tuple[str, str]]] = {}
-        for name, channel, device, *value in zip(
-            row.room,
-            row.channel,
-            row.device,
-            row.at_us,
-            row.value,
-            row.quality,
-            row.flags,
-            row.fresh_s,
-            row.gone_s,
-            strict=False,
-        ):
-            room = self._rooms.get(name)
-            if room is None:
-                room = self._rooms.setdefault(name, _Room(room_id(self.id, name)))
-            key, raw = (channel, device), tuple(value)
-            seen.setdefault(name, set()).add(key)
-            if room.raw.get(key) == raw:
+    def _numbers(self, row: LatestRow) -> int:
+        """Takes the values; messages are made of them only where somebody reads them."""
+        keys = self._keys
+        if keys is None or keys.keyed != row.keyed:
+            return 0
+        if len({len(each) for each in (row.at_us, row.value, row.quality, *keys[2:])}) > 1:
+            return 0  # not written by a sender of ours
+        values = list(zip(row.at_us, row.value, row.quality, strict=True))
+        if keys is not self._applied:
+            return self._apply(keys, values)
+        new = [i for i, value in enumerate(values) if value != self._values[i]]
+        self._values = values
+        self._offer({self._of[i][0].id: self._of[i][0] for i in new}.values())
+        return len(new)
+
+    def _apply(self, keys: KeysRow, values: list[_Value]) -> int:
+        """The numbers are of something else from now on; how many are new."""
+        before = {
+            (room.id, key): value
+            for (room, key, _), value in zip(self._of, self._values, strict=True)
+        }
+        self._applied, self._values, self._of = keys, values, []
+        for room in self._rooms.values():
+            room.at = []
+        how = zip(keys.flags, keys.fresh_s, keys.gone_s, strict=True)
+        each = zip(keys.room, keys.channel, keys.device, how, strict=True)
+        for i, (name, channel, device, kept) in enumerate(each):
+            room = self._rooms.setdefault(name, _Room(room_id(self.id, name)))
+            room.at.append(i)
+            self._of.append((room, (channel, device), kept))
+        self._offer(self._rooms.values())
+        for room in self._rooms.values():
+            left = room.raw.keys() - {self._of[i][1] for i in room.at}
+            for key in left:
+                del room.raw[key]
+                room.numerics.pop(key, None)
+            if left:
+                self._show(room, anew=True)
+        return sum(
+            before.get((room.id, key)) != value
+            for (room, key, _), value in zip(self._of, values, strict=True)
+        )
+
+    def _offer(self, rooms: Iterable[_Room]) -> None:
+        for room in rooms:
+            if room.shown is not None:
+                self._hub.offer(room.id, partial(self._made, room))
+
+    def _made(self, room: _Room) -> Iterator[wire.NumericMsg]:
+        """Messages of what is new in a room since it was asked for last."""
+        offset_us = self.offset.now_us or 0
+        for i in room.at:
+            _, key, how = self._of[i]
+            value = self._values[i]
+            if room.raw.get(key) == (value, how):
                 continue
-            room.raw[key] = raw
-            at_us, number, quality, flags, fresh_s, gone_s = raw
-            message = wire.NumericMsg(
+            room.raw[key] = value, how
+            at_us, number, quality = value
+            flags, fresh_s, gone_s = how
+            room.numerics[key] = message = wire.NumericMsg(
                 room=room.id,
-                channel=channel,
-                device=device,
+                channel=key[0],
+                device=key[1],
                 at_us=at_us + offset_us,
                 value=number,
                 quality=_QUALITY[quality] if 0 <= quality < len(_QUALITY) else "invalid",
@@ -194,20 +249,12 @@ class StationRooms:
                 fresh_s=fresh_s,
                 gone_s=gone_s,
             )
-            room.numerics[key] = message
-            if room.shown is not None:
-                self._hub.publish(message)
-                count += 1
-        for name, room in self._rooms.items():
-            left = room.raw.keys() - seen.get(name, set())
-            for key in left:
-                del room.raw[key], room.numerics[key]
-            if left:
-                self._show(room, anew=True)
-        return count
+            yield message
 
     def _drop(self, name: str) -> None:
         room = self._rooms.pop(name)
+        room.shown = None
+        self._applied = None  # it may come back as another one
         self._hub.remove(room.id)
         self._ward.forget(room.id)
 

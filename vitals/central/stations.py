@@ -86,6 +86,10 @@ def add_station(
     for what, text in (("name", name), ("site", site), ("clinic", clinic)):
         if not text.strip():
             raise CentralError(f"station {station}: its {what} is empty; give one with --{what}")
+        if not text.strip().isprintable():
+            raise CentralError(
+                f"station {station}: there is more than letters in its {what}; write it in one line"
+            )
     role = f"station_{station}"
     with connection.transaction():
         if _role_is_there(connection, role):

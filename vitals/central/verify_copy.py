@@ -38,7 +38,9 @@ _SUMMARY = (
 _RECORDS = """
 SELECT r.station, r.record, coalesce(l.head_n, 0), l.head,
     coalesce((SELECT n FROM kap.watermark w WHERE w.station = r.station AND w.record = r.record
-        AND w.lane = 'numeric'), 0)
+        AND w.lane = 'numeric'), 0),
+    coalesce((SELECT n FROM kap.watermark w WHERE w.station = r.station AND w.record = r.record
+        AND w.lane = 'file'), 0)
 FROM (SELECT DISTINCT station, record FROM kap.watermark) r
 LEFT JOIN kap.latest l ON l.station = r.station AND l.record = r.record
 WHERE %(station)s::text IS NULL OR r.station = %(station)s
@@ -125,6 +127,8 @@ class _Chain:
     """Session -> the facts of its row, as told last."""
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Session -> the lowest and the highest counter that its rows name."""
+    closed: dict[str, int] = field(default_factory=dict)
+    """Session -> the row that closes it."""
 
     def counter(self, session: str, *named: int) -> None:
         """Takes note of counters that a row of a session names."""
@@ -155,8 +159,9 @@ def verify(
             f"nothing has come of station {station!r}; `vitals central status` shows all"
         )
     retired = _retired(connection)
-    for whose, record, head_n, head, seq in found:
-        yield _Record(connection, whose, record, retired).check(head_n, head, seq, since_us)
+    for whose, record, head_n, head, seq, file_n in found:
+        one = _Record(connection, whose, record, retired, file_n)
+        yield one.check(head_n, head, seq, since_us)
 
 
 def _retired(connection: Connection[Any]) -> Retired:
@@ -168,9 +173,14 @@ def _retired(connection: Connection[Any]) -> Retired:
 
 class _Record:
     def __init__(
-        self, connection: Connection[Any], station: str, record: str, retired: Retired
+        self,
+        connection: Connection[Any],
+        station: str,
+        record: str,
+        retired: Retired,
+        file_n: int,
     ) -> None:
-        self._connection, self._retired = connection, retired
+        self._connection, self._retired, self._file_n = connection, retired, file_n
         self._station, self._record = station, record
 
     def check(self, head_n: int, head: bytes | None, seq: int, since_us: int) -> Checked:
@@ -246,7 +256,8 @@ class _Record:
                 skipped += 1
                 continue
             samples = read_samples(self._connection, self._station, self._record, uuid, span)
-            counts = check_seals(samples, chain.seals[uuid], seq, self._retired)
+            filed = 0 < chain.closed.get(uuid, 0) <= self._file_n
+            counts = check_seals(samples, chain.seals[uuid], seq, self._retired, filed=filed)
             if counts.broken:
                 raise _Broken(counts.broken)
             seen += sum(row[0] <= seq for row in samples.numerics)
@@ -281,3 +292,5 @@ def _link(chain: _Chain, fields: dict[str, Any]) -> None:
             chain.counter(uuid, seal["from_seq"], seal["to_seq"])
         elif kind == SESSION_ROW:
             chain.summaries[uuid] = body
+            if json.loads(body)["state"] == "closed":
+                chain.closed.setdefault(uuid, n)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ PRESENT = frozenset({"active", "latched"})
 OWED = {"overdue": 4, "due": 3}
 """What an owed reading or act adds to a room's urgency."""
 A_SESSION = 2
+WHOLE = ":*"
+"""Behind a station's id in a grant: all its rooms, those that come later, too."""
 MOST_GRANTS = 64
 """Different sets of permitted rooms that are remembered."""
 LOST_ALONE, LOST_IN_SESSION = 1, 65
@@ -168,7 +170,7 @@ class Ward:
         self._stations[station.id] = station
         if known is None or _place(known) != _place(station):
             self._columns = None
-        if known is None or replace(known, heard_us=0) != replace(station, heard_us=0):
+        if known is None or known.words != station.words or _place(known) != _place(station):
             self.version += 1
 
     def room(self, id_: str, station: str, facts: RoomFacts) -> None:
@@ -199,6 +201,13 @@ class Ward:
         if self._rooms.pop(room, None) is not None:
             self._columns = None
             self.version += 1
+
+    def granted(self, may: frozenset[str] | None) -> frozenset[str] | None:
+        """The rooms of a grant, None for all; what stands for a whole station stays in it."""
+        stations = {each.removesuffix(WHOLE) for each in may or () if each.endswith(WHOLE)}
+        if may is None or not stations:
+            return may
+        return may | {room for room, (of, _) in self._rooms.items() if of in stations}
 
     def links(self, now_us: int) -> Counter[Heard]:
         """How many stations are live, stale and lost."""
@@ -319,7 +328,8 @@ class Ward:
         if may not in table.may:
             if len(table.may) >= MOST_GRANTS:
                 table.may.clear()
-            table.may[may] = np.array([id_ in may for id_ in table.ids], bool)
+            granted = self.granted(may) or frozenset()
+            table.may[may] = np.array([id_ in granted for id_ in table.ids], bool)
         return table.may[may]
 
     def _left(

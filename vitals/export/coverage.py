@@ -7,7 +7,7 @@ is a gap. Time off the monitor, announced by a person, is neither: it is told ap
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +47,14 @@ class ChannelCoverage:
 
     Attributes:
         channel: its key.
-        share: covered part of the time on the monitor, 0 to 1; None when there was none.
+        share: covered part of the time on the monitor, 0 to 1; None when there was none. Time of
+            which nobody knows counts neither way.
         longest: the longest gap, None without one.
         gaps: how many.
         values: values that came, those without a number too.
         questionable: share of these that are doubtful.
         invalid: share of these that are no number or an invalid one.
+        unknown_us: time of which a damaged record does not say whether it was covered.
     """
 
     channel: str
@@ -62,6 +64,7 @@ class ChannelCoverage:
     values: int
     questionable: float
     invalid: float
+    unknown_us: int = 0
 
     @property
     def artifact(self) -> float:
@@ -81,6 +84,7 @@ class NibpCoverage:
         repeats_taken: those that were obtained.
         attempts: readings and failures of all cuffs, and readings entered by hand.
         failed: attempts without a reading.
+        unknown: labels of those of which a damaged record does not say what became of them.
     """
 
     planned: int
@@ -90,8 +94,11 @@ class NibpCoverage:
     repeats_taken: int
     attempts: int
     failed: int
+    unknown: tuple[str, ...] = ()
 
 
+_OWED = ("coming", "due", "overdue")
+"""States that another row follows, unless it is lost."""
 DELETED = "the values were deleted when their time was over"
 
 
@@ -121,9 +128,10 @@ class Coverage:
 
     def sentence(self) -> str:
         """For people: `SpO2 coverage 97.8 %, longest gap 41 s; NIBP 14/14 planned readings`."""
-        parts = [_words(one) for one in self.channels if one.share is not None]
+        parts = [_words(one) for one in self.channels if one.share is not None or one.unknown_us]
         if self.nibp.planned:
-            parts.append(f"NIBP {self.nibp.taken}/{self.nibp.planned} planned readings")
+            unknown = f", {len(self.nibp.unknown)} not known" if self.nibp.unknown else ""
+            parts.append(f"NIBP {self.nibp.taken}/{self.nibp.planned} planned readings{unknown}")
         if self.off_us:
             parts.append(f"off the monitor {lasting(self.off_us)}")
         if self.deleted:
@@ -161,8 +169,16 @@ def gap_words(one: ChannelCoverage) -> str:
     return f"longest gap {lasting(one.longest[1] - one.longest[0])}" if one.longest else "no gap"
 
 
+def unknown_words(one: ChannelCoverage) -> str:
+    """`12 min not known`, `""` where all is known."""
+    return f"{lasting(one.unknown_us)} not known" if one.unknown_us else ""
+
+
 def _words(one: ChannelCoverage) -> str:
-    parts = [f"{label_of(one)} coverage {share_words(one.share or 0.0)}"]
+    if one.share is None:
+        return f"{label_of(one)} coverage not known"
+    parts = [f"{label_of(one)} coverage {share_words(one.share)}"]
+    parts += [unknown_words(one)] if one.unknown_us else []
     parts += [gap_words(one)] if one.longest else []
     parts += [f"artifact {artifact_words(one)}"] if one.artifact else []
     return ", ".join(parts)
@@ -179,6 +195,8 @@ def measure(
     attempts: int = 0,
     failed: int = 0,
     deleted: bool = False,
+    lost: Mapping[str, Sequence[Span]] | None = None,
+    torn: bool = False,
 ) -> Coverage:
     """Coverage of a session.
 
@@ -192,21 +210,31 @@ def measure(
         attempts: blood pressures tried.
         failed: those of them without a reading.
         deleted: the values are there no more.
+        lost: channel -> times of which a damaged record gives no values back.
+        torn: rows of the audit trail are lost.
     """
     apart = _union(clip(off, from_us, to_us))
     by_channel: dict[str, list[Stream]] = {key: [] for key in expected}
     for stream in streams:
         by_channel.setdefault(stream.channel, []).append(stream)
     channels = tuple(
-        _channel(key, found, from_us, to_us, apart) for key, found in by_channel.items()
+        _channel(key, found, from_us, to_us, apart, (lost or {}).get(key, ()))
+        for key, found in by_channel.items()
     )
-    nibp = _nibp(due, to_us, attempts, failed)
+    nibp = _nibp(due, to_us, attempts, failed, torn=torn)
     return Coverage(from_us, to_us, apart, channels, nibp, deleted)
 
 
 def _channel(
-    key: str, streams: list[Stream], from_us: int, to_us: int, off: tuple[Span, ...]
+    key: str,
+    streams: list[Stream],
+    from_us: int,
+    to_us: int,
+    off: tuple[Span, ...],
+    lost: Sequence[Span],
 ) -> ChannelCoverage:
+    unknown_us = _length(without(_union(clip(lost, from_us, to_us)), off))
+    off = _union((*off, *clip(lost, from_us, to_us)))
     runs = [run for stream in streams for run in _runs(stream)]
     measured = without(_union(clip(runs, from_us, to_us)), off)
     missing = without(without(((from_us, to_us),), off), measured)
@@ -224,6 +252,7 @@ def _channel(
         values,
         doubtful / values if values else 0.0,
         invalid / values if values else 0.0,
+        unknown_us,
     )
 
 
@@ -238,19 +267,24 @@ def _runs(stream: Stream) -> list[Span]:
     return list(zip(first.tolist(), last.tolist(), strict=True))
 
 
-def _nibp(due: Iterable[Due], to_us: int, attempts: int, failed: int) -> NibpCoverage:
+def _nibp(
+    due: Iterable[Due], to_us: int, attempts: int, failed: int, *, torn: bool
+) -> NibpCoverage:
     owed = [item for item in due if item.what.startswith("nibp")]
     repeats = [i for i in owed if i.what.startswith(REPEAT) and (i.done_us or i.at_us <= to_us)]
     planned = [i for i in owed if not i.what.startswith(REPEAT) and (i.done_us or i.at_us <= to_us)]
     taken = [item for item in planned if item.state == "done"]
+    unknown = [item for item in planned if torn and item.state in _OWED]
+    missed = [item for item in planned if item.state != "done" and item not in unknown]
     return NibpCoverage(
         len(planned),
         len(taken),
-        tuple(_missed(item) for item in planned if item.state != "done"),
+        tuple(_missed(item) for item in missed),
         len(repeats),
         sum(item.state == "done" for item in repeats),
         attempts,
         failed,
+        tuple(item.label or item.what for item in unknown),
     )
 
 

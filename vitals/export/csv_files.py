@@ -1,6 +1,6 @@
 """CSV (RFC 4180, UTF-8, CRLF): one table for each kind of thing, units in the heads of columns.
 
-`session.csv numerics.csv blood_pressures.csv alarms.csv events.csv coverage.csv`, one
+`session.csv numerics.csv blood_pressures.csv planned.csv alarms.csv events.csv coverage.csv`, one
 `waveform-CHANNEL-DEVICE.csv` for each waveform, and the limits in force as `profile.toml`.
 
 A text that a spreadsheet would take for a formula gets an apostrophe in front.
@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitals.export import times
+from vitals.export.planned import planned
 from vitals.export.session_data import NumericTrack, SessionData, WaveTrack
 from vitals.export.target import Files, Tell
+from vitals.export.unknown import not_known
 from vitals.model import US, Waveform
 from vitals.store.rows import QUALITIES
 
@@ -39,6 +41,7 @@ def write(data: SessionData, files: Files, tell: Tell) -> None:
         file.write(data.record.profile_text.encode("utf-8", "replace"))
     _numerics(data, files, tell)
     _pressures(data, files, tell)
+    _planned(data, files, tell)
     _alarms(data, files, tell)
     _events(data, files, tell)
     _coverage(data, files, tell)
@@ -160,6 +163,24 @@ def _pressures(data: SessionData, files: Files, tell: Tell) -> None:
         )
 
 
+def _planned(data: SessionData, files: Files, tell: Tell) -> None:
+    """What was owed and what became of it: not taken is one thing, not known another."""
+    head = ("what", "label", "due", "due_us", "outcome", "taken", "taken_us", "reason", "values")
+    with _table(files, "planned.csv", head, tell) as out:
+        out.writerows(
+            (
+                text(one.what),
+                text(one.label),
+                *_when(data, one.at_us),
+                one.outcome,
+                *_when(data, one.done_us),
+                text(one.reason),
+                not_known(one.gone) if one.gone else "",
+            )
+            for one in planned(data)
+        )
+
+
 def _alarms(data: SessionData, files: Files, tell: Tell) -> None:
     head = (
         "rule", "priority", "text", "from", "from_us", "to", "to_us", "duration [s]",
@@ -201,7 +222,7 @@ def _events(data: SessionData, files: Files, tell: Tell) -> None:
 def _coverage(data: SessionData, files: Files, tell: Tell) -> None:
     head = (
         "channel", "coverage [%]", "gaps", "longest gap [s]", "longest from", "longest from_us",
-        "values", "questionable [%]", "invalid [%]",
+        "values", "questionable [%]", "invalid [%]", "not known [s]",
     )  # fmt: skip
     found = data.coverage
     with _table(files, "coverage.csv", head, tell) as out:
@@ -217,6 +238,7 @@ def _coverage(data: SessionData, files: Files, tell: Tell) -> None:
                     one.values,
                     number(100 * one.questionable),
                     number(100 * one.invalid),
+                    number(one.unknown_us / US),
                 )
             )
 

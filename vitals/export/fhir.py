@@ -20,19 +20,22 @@ from vitals.export import nomenclature as codes
 from vitals.export.added import additions
 from vitals.export.csv_files import number, samples_text
 from vitals.export.fhir_values import (
+    MISSING,
     Resource,
     absent,
     category,
     clean,
     coded,
-    coding,
     even,
     noted,
+    panel_code,
     quantity,
     remarks,
     sampled,
     unbroken,
+    without_reading,
 )
+from vitals.export.planned import Planned, planned
 from vitals.export.session_data import (
     QUESTIONABLE,
     Entry,
@@ -180,6 +183,9 @@ class _Maker:
     def observations(self) -> Iterator[Resource]:
         for pressure in self._data.pressures:
             yield self._panel(pressure)
+        for owed in planned(self._data):
+            if owed.gone or owed.outcome in MISSING:
+                yield self._owed(owed)
         for track in self._data.numerics:
             if track.channel.key in NIBP or track.channel.key == "cuff":
                 continue
@@ -214,11 +220,8 @@ class _Maker:
         return {"effectivePeriod": {"start": self._data.iso(from_us), "end": self._data.iso(to_us)}}
 
     def _panel(self, one: Pressure) -> Resource:
-        panel, name = codes.BP_PANEL
-        mdc, refid = codes.NIBP_PANEL_MDC
-        both = {"coding": [coding(codes.LOINC, panel, name), coding(codes.MDC, str(mdc), refid)]}
         what = ("nibp", one.device, one.at_us, one.failure)
-        found = self._observation(what, both, one.device, self._at(one.at_us))
+        found = self._observation(what, panel_code(), one.device, self._at(one.at_us))
         found["component"] = []
         for field, key in _COMPONENTS.items():
             value = getattr(one, field)
@@ -231,6 +234,13 @@ class _Maker:
                 component["valueQuantity"] = quantity(value, CHANNELS[key].unit)
             found["component"].append(component)
         return noted(found, remarks(one.quality, one.flags, one.failure))
+
+    def _owed(self, one: Planned) -> Resource:
+        """A reading that was owed and is not there: not performed, or not known any more."""
+        at_us = one.done_us if one.done_us is not None else one.at_us
+        found = self._observation(("owed", one.what), panel_code(), "", self._at(at_us))
+        found |= without_reading(one)
+        return noted(found, [f"{one.label}: {one.words}"])
 
     def _values(self, track: NumericTrack) -> Iterator[Resource]:
         term, shown = codes.term_of(track, self._data), track.shown.tolist()

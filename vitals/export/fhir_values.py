@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vitals.export import nomenclature as codes
+from vitals.export.planned import Planned
 from vitals.export.session_data import NumericTrack, WaveTrack
 from vitals.model import US, Quality, Waveform
 
@@ -99,6 +100,38 @@ def absent(reason: str) -> Resource:
         return {"coding": [coding(_ABSENT, "unknown", "Unknown")]}
     found: Resource = {"coding": [coding(_ABSENT, "error", "Error")]}
     return {**found, "text": clean(reason)} if clean(reason) else found
+
+
+def panel_code() -> Resource:
+    """The codes of a blood pressure."""
+    panel, name = codes.BP_PANEL
+    mdc, refid = codes.NIBP_PANEL_MDC
+    return {"coding": [coding(codes.LOINC, panel, name), coding(codes.MDC, str(mdc), refid)]}
+
+
+MISSING = {
+    "not taken": ("not-performed", "Not Performed"),
+    "skipped": ("not-performed", "Not Performed"),
+    "not obtained": ("not-performed", "Not Performed"),
+    "not known": ("unknown", "Unknown"),
+}
+"""What became of a reading that was owed and is not there -> why it is absent."""
+
+
+def without_reading(one: Planned) -> Resource:
+    """Status and components of a blood pressure that was owed and has no values.
+
+    One that did not come is cancelled; of one that was taken, or of which nobody knows, the values
+    are unknown, and that is another reason.
+    """
+    code, display = ("unknown", "Unknown") if one.gone else MISSING[one.outcome]
+    reason = {"coding": [coding(_ABSENT, code, display)]}
+    components = [
+        {"code": coded(codes.TERMS[key]), "dataAbsentReason": reason}
+        for key in ("nibp_sys", "nibp_dia")
+    ]
+    status = "cancelled" if code == "not-performed" else "unknown"
+    return {"status": status, "component": components}
 
 
 def sampled(unit: str, period_ms: float, samples: str) -> Resource:

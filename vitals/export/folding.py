@@ -12,9 +12,11 @@ from vitals.channels import NIBP
 from vitals.export.coverage import Coverage, Span, Stream, measure
 from vitals.export.session_data import (
     QUESTIONABLE,
+    TRAIL,
     AlarmEpisode,
     Device,
     Entry,
+    Lost,
     NumericTrack,
     Pressure,
     WaveTrack,
@@ -143,8 +145,12 @@ def coverage_of(
     waves: Iterable[WaveTrack],
     pressures: Iterable[Pressure],
     rows: Iterable[Row],
+    lost: Iterable[Lost] = (),
 ) -> Coverage:
-    """How much of the session was measured."""
+    """How much of the session was measured; of what is lost nobody knows whether it was."""
+    holes: dict[str, list[Span]] = {}
+    for hole in lost:
+        holes.setdefault(hole.what, []).append((hole.from_us, hole.to_us))
     setups = {str(d["id"]): d for d in _setups(rows)}
     cuffs = {track.device for track in numerics if track.channel.key in NIBP}
     cuffs |= {device for device, d in setups.items() if NIBP[0] in d["channels"]}
@@ -199,6 +205,8 @@ def coverage_of(
         attempts=len(pressures),
         failed=sum(bool(one.failure) for one in pressures),
         deleted="all" in forgotten,
+        lost=holes,
+        torn=TRAIL in holes,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,12 @@ class RuleOff:
 
 def profile_of(data: SessionData) -> Profile | None:
     """The alarm profile in the record, None where there is none that this version reads."""
-    text = data.record.profile_text
+    return _profile(data.record.profile_text)
+
+
+@lru_cache(maxsize=8)
+def _profile(text: str) -> Profile | None:
+    """Nearly every session of a record has the same one, and its page asks for it several times."""
     try:
         return parse(text, Path("the profile in the record")) if text else None
     except ConfigError:

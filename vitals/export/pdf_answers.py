@@ -18,7 +18,10 @@ from vitals.export.coverage import (
     label_of,
     lasting,
     share_words,
+    unknown_words,
 )
+from vitals.export.outcome import per_kg
+from vitals.export.planned import Which, more_unknown, no_reading, planned
 from vitals.export.session_data import SessionData, doses
 from vitals.export.summary import (
     LOW_SPO2,
@@ -30,6 +33,7 @@ from vitals.export.summary import (
     pressure_words,
     whole,
 )
+from vitals.export.unknown import DAMAGED, not_known, told, trail_torn, why
 from vitals.model import US, Dose, Quality
 from vitals.session.due import FORTY
 
@@ -94,9 +98,7 @@ def given(data: SessionData, labels: Labels) -> list[str]:
 
 def _dose_words(data: SessionData, labels: Labels, dose: Dose) -> str:
     amount = f"{dose.mg:g} mg" if dose.mg is not None else "amount not recorded"
-    weight = data.session.checkin.get("weight_kg")
-    if dose.mg is not None and isinstance(weight, (int, float)) and weight > 0:
-        amount += f" ({dose.mg / weight:.2f} mg/kg)"
+    amount += per_kg(data, dose.mg)
     kind = "" if dose.kind == "dose" else f"{dose.kind}: "
     what = f"{kind}{dose.drug or 'drug not recorded'} {amount}"
     lot = f"lot {dose.lot}" if dose.lot else "lot not recorded"
@@ -113,9 +115,9 @@ def tiles(data: SessionData, found: Summary) -> list[Tile]:
     """Four blood pressures; SpO2, alarms, coverage, the end."""
     return [
         _baseline(data, found),
-        _pressure(data, _PEAK, found.peak, highest_dia_words(data, found)),
+        _pressure(data, "peak", _PEAK, found.peak, highest_dia_words(data, found)),
         _forty(data, found),
-        _pressure(data, "Last BP", found.last),
+        _pressure(data, "last", "Last BP", found.last),
         _spo2(data, found),
         _alarms(data, found),
         _coverage(data),
@@ -127,8 +129,10 @@ def _baseline(data: SessionData, found: Summary) -> Tile:
     """The values that were frozen at the dose; without them the last reading before it."""
     frozen = _frozen(data)
     if frozen is None:
-        return _pressure(data, "Baseline BP", found.before)
-    last = f"last {pressure_words(found.before)}" if found.before else "no reading before it"
+        return _pressure(data, "before", "Baseline BP", found.before)
+    gone = no_reading(data, "before")
+    none = "no reading before it" if gone == "not taken" else f"last reading {gone}"
+    last = f"last {pressure_words(found.before)}" if found.before else none
     lines = ("frozen at the dose", f"{last}, {_taken(data, found.before)}".rstrip(", "))
     return Tile("Baseline BP", f"{whole(frozen[0])}/{whole(frozen[1])}", lines)
 
@@ -138,11 +142,12 @@ def _frozen(data: SessionData) -> tuple[float, float] | None:
     return None if sys is None or dia is None else (sys, dia)
 
 
-def _pressure(data: SessionData, label: str, reading: Reading | None, more: str = "") -> Tile:
+def _pressure(
+    data: SessionData, which: Which, label: str, reading: Reading | None, more: str = ""
+) -> Tile:
     if reading is None:
-        after_dose = label == _PEAK and data.session.dose_us is None
-        return Tile(label, pressure_words(reading), ("no dose" if after_dose else "not taken",))
-    lines = (_taken(data, reading), _rise(data, reading), more)
+        return Tile(label, pressure_words(reading), (no_reading(data, which),))
+    lines = (_taken(data, reading), _rise(data, reading), more, more_unknown(data, which))
     return Tile(label, pressure_words(reading), tuple(filter(None, lines)))
 
 
@@ -166,25 +171,18 @@ def _rise(data: SessionData, reading: Reading) -> str:
 
 def _forty(data: SessionData, found: Summary) -> Tile:
     if found.forty is not None:
-        tile = _pressure(data, "BP at 40 min", found.forty)
+        tile = _pressure(data, "forty", "BP at 40 min", found.forty)
         return Tile(tile.label, tile.value, (f"taken {tile.lines[0]}", *tile.lines[1:]))
-    owed = [e.body for e in data.entries if e.kind == "due" and e.body.get("what") == FORTY]
-    state = str(owed[-1].get("state", "")).replace("_", " ") if owed else ""
-    why = [
-        str(e.body.get("reason", ""))
-        for e in data.entries
-        if e.kind in ("not_obtained", "skipped") and e.body.get("what") == FORTY
-    ]
-    none = "no dose" if data.session.dose_us is None else "not taken"
-    lines = (state or none, *why[-1:])
-    missed = state in ("missed", "overdue")
-    return Tile("BP at 40 min", "--", tuple(filter(None, lines)), missed)
+    owed = next((one for one in planned(data) if one.what == FORTY), None)
+    marked = owed is not None and (owed.outcome == "not taken" or bool(owed.gone))
+    return Tile("BP at 40 min", "--", (no_reading(data, "forty"),), marked)
 
 
 def _spo2(data: SessionData, found: Summary) -> Tile:
-    lowest = found.spo2
+    lowest, gone = found.spo2, why(data, ("spo2",))
     if lowest is None:
-        return Tile("Lowest SpO2", "--", ("no SpO2 was recorded",), marked=True)
+        none = not_known(gone) if gone else "no SpO2 was recorded"
+        return Tile("Lowest SpO2", "--", (none,), marked=True)
     sure = "questionable signal" if lowest.questionable else "good signal"
     lines = [", ".join(filter(None, (when(data, lowest.at_us), sure)))]
     if lowest.below_us:
@@ -193,21 +191,23 @@ def _spo2(data: SessionData, found: Summary) -> Tile:
         lines += [doubted] if lowest.doubted_us else []
     else:
         lines.append(f"never below {LOW_SPO2:.0f} %")
-    return Tile("Lowest SpO2", f"{whole(lowest.value)} %", tuple(lines), bool(lowest.below_us))
+    lines += [f"the rest is {not_known(gone)}"] if gone else []
+    marked = bool(lowest.below_us or gone)
+    return Tile("Lowest SpO2", f"{whole(lowest.value)} %", tuple(lines), marked)
 
 
 def _alarms(data: SessionData, found: Summary) -> Tile:
     value = " / ".join(str(count) for _, count in found.alarms)
-    lines = []
+    lines = [f"{found.technical} of them technical"] if found.technical else []
     if found.acknowledged_us is not None:
         lines.append(f"acknowledged in {lasting(round(found.acknowledged_us))} (median)")
     if found.unseen:
         lines.append(f"{found.unseen} never acknowledged")
     heard = any(count for priority, count in found.alarms if priority != "low")
-    torn = any("audit trail" in sentence for sentence in data.unreadable)
+    torn = trail_torn(data)
     if torn:  # alarms stand there: none that can be read is not none
         lines.append("at least: the audit trail is torn")
-    lines += [] if lines or heard else ["nothing called anybody"]
+    lines += [] if torn or found.unseen or heard else ["nothing called anybody"]
     return Tile("Alarms: high / medium / low", value, tuple(lines), bool(found.unseen) or torn)
 
 
@@ -218,13 +218,16 @@ def _coverage(data: SessionData) -> Tile:
     pulse = next((one for key in _PULSE for one in known if one.channel == key), None)
     nibp = data.coverage.nibp
     taken = f"BP: {nibp.taken} of {nibp.planned} planned, {nibp.failed} failed"
+    taken += f", {len(nibp.unknown)} not known" if nibp.unknown else ""
     if spo2 is None or spo2.share is None:
-        why = DELETED if data.coverage.deleted else "nothing was measured continuously"
-        return Tile("Coverage", "--", (why, taken), marked=True)
-    lines = [f"{gap_words(spo2)}, artifact {artifact_words(spo2)}"]
+        none = "nothing was measured continuously"
+        none = not_known(DAMAGED) if spo2 is not None and spo2.unknown_us else none
+        return Tile("Coverage", "--", (DELETED if data.coverage.deleted else none, taken), True)
+    lines = [unknown_words(spo2)] if spo2.unknown_us else []
+    lines += [f"{gap_words(spo2)}, artifact {artifact_words(spo2)}"]
     lines += [] if pulse is None or pulse is spo2 else [_channel(pulse)]
     lines.append(taken)
-    marked = spo2.share < _GOOD or nibp.taken < nibp.planned
+    marked = spo2.share < _GOOD or nibp.taken < nibp.planned or bool(spo2.unknown_us)
     return Tile(f"{label_of(spo2)} coverage", share_words(spo2.share), tuple(lines), marked)
 
 
@@ -241,7 +244,7 @@ def _end(data: SessionData) -> Tile:
     if isinstance(signed_us, int):
         lines.append(f"signed {clock(data, signed_us)}, {session.signed.get('by', '')}")
     elif session.dose_us is not None:
-        lines.append("discharge not signed")
+        lines.append(told(data, "", "discharge not signed"))
     met_us = session.signed.get("met_us")
     if isinstance(met_us, int):
         lines.append(f"recorded criteria all met {clock(data, met_us)}")
@@ -257,23 +260,26 @@ def _end(data: SessionData) -> Tile:
 
 def answers(data: SessionData, found: Summary, labels: Labels) -> list[Answer]:
     """One line each; also what did not happen is said."""
-    lacking = "; ".join(_grouped(found.owed)) or "nothing was owed at closing"
+    lacking = told(data, "; ".join(_grouped(found.owed)), "nothing was owed at closing")
     if data.session.ended_us is None:
         lacking = "not known yet: the session is open"
     off = data.coverage.off_us
     lines = [
         Answer("Missing", lacking, bool(found.owed)),
-        Answer("Overrides", "; ".join(found.overrides) or "none", bool(found.overrides)),
-        _adverse(data),
-        Answer("Scores", "; ".join(_scores(data, labels)) or "none entered"),
-        Answer("Off the monitor", lasting(off) if off else "never announced"),
+        Answer("Overrides", told(data, "; ".join(found.overrides), "none"), bool(found.overrides)),
+        adverse_answer(data),
+        Answer("Scores", told(data, "; ".join(score_words(data, labels)), "none entered")),
+        Answer("Off the monitor", told(data, lasting(off) if off else "", "never announced")),
     ]
     if data.coverage.nibp.missed:
         lines.insert(1, Answer("BP not taken", ", ".join(data.coverage.nibp.missed), marked=True))
+    unknown = [*data.coverage.nibp.unknown, *(one.label for one in planned(data) if one.gone)]
+    if unknown:
+        lines.insert(1, Answer("BP not known", ", ".join(unknown), marked=True))
     if data.gaps:
         down = lasting(sum(to_us - from_us for from_us, to_us in data.gaps))
         lines.append(Answer("Program down", f"{len(data.gaps)} x, {down} in all", marked=True))
-    lines += _afterwards(data)
+    lines += afterwards(data)
     lines += [Answer("Unreadable", " ".join(data.unreadable), True)] if data.unreadable else []
     return lines
 
@@ -288,13 +294,14 @@ def _grouped(owed: Iterable[str]) -> list[str]:
     return sorted(lines, key=lambda line: line.startswith("Check-in"))
 
 
-def _adverse(data: SessionData) -> Answer:
+def adverse_answer(data: SessionData) -> Answer:
+    """Adverse events that people entered, the earliest first."""
     words = [
         f"{event.get('what')} {when(data, onset_us(event))}: {adverse_words(event)}"
         for event in sorted(data.session.adverse.values(), key=onset_us)
     ]
     serious = any(event.get("serious") for event in data.session.adverse.values())
-    return Answer("Adverse events", "; ".join(words) or "none entered", serious)
+    return Answer("Adverse events", told(data, "; ".join(words), "none entered"), serious)
 
 
 def onset_us(event: Mapping[str, Any]) -> int:
@@ -308,7 +315,7 @@ def adverse_words(event: Mapping[str, Any]) -> str:
     return ", ".join(str(word) for word in said if word)
 
 
-def _scores(data: SessionData, labels: Labels) -> Iterator[str]:
+def score_words(data: SessionData, labels: Labels) -> Iterator[str]:
     """Of each scale the lowest, the highest and the last; which is bad is its own matter."""
     by_scale: dict[str, list[tuple[int, float]]] = {}
     for entry in data.entries:
@@ -323,7 +330,7 @@ def _scores(data: SessionData, labels: Labels) -> Iterator[str]:
         yield f"{labels.scales.get(scale, scale)} {span}, last {last:g} at {when(data, at_us)}"
 
 
-def _afterwards(data: SessionData) -> list[Answer]:
+def afterwards(data: SessionData) -> list[Answer]:
     """Addenda, and who has signed for what; a signature that has not seen all of it is marked."""
     added = additions(data.entries)
     if not added:

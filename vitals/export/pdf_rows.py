@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vitals.export.added import additions
-from vitals.export.coverage import artifact_words, label_of, lasting, share_words
+from vitals.export.coverage import (
+    artifact_words,
+    label_of,
+    lasting,
+    share_words,
+    unknown_words,
+)
 from vitals.export.pdf_answers import adverse_words, clock, day_and_clock, onset_us
+from vitals.export.planned import planned
 from vitals.export.session_data import Entry, SessionData
 from vitals.export.summary import minute_of, minute_words, whole
+from vitals.export.technical import technical_alarms
 from vitals.export.timeline import Point, timeline
+from vitals.export.unknown import DAMAGED, trail_torn
 from vitals.model import Priority, Quality
 from vitals.session.due import REPEAT
 
@@ -29,22 +38,37 @@ def _when(data: SessionData, at_us: int) -> tuple[str, str]:
     return clock(data, at_us), minute_words(minute_of(data, at_us))
 
 
+def nothing(data: SessionData) -> str:
+    """What a table says in which nothing stands."""
+    return f"not known: {DAMAGED}" if trail_torn(data) else "none"
+
+
 def readings(data: SessionData) -> list[Row]:
-    """Blood pressures and failed attempts."""
-    rows: list[Row] = []
+    """Blood pressures and failed attempts; and those of which the values are not known."""
+    return [row for _, row in sorted((*_readings(data), *_gone(data)), key=lambda one: one[0])]
+
+
+def _gone(data: SessionData) -> Iterator[tuple[int, Row]]:
+    for one in planned(data):
+        if not one.gone and one.outcome != "not known":
+            continue
+        at_us = one.done_us if one.done_us is not None else one.at_us
+        yield at_us, (*_when(data, at_us), "not known", "", "", one.label, one.gone or DAMAGED)
+
+
+def _readings(data: SessionData) -> Iterator[tuple[int, Row]]:
     paid = _paid(data)
     for one in data.pressures:
         when = _when(data, one.at_us)
         if one.failure:
-            rows.append((*when, f"failed: {one.failure}", "", "", "", one.device))
+            yield one.at_us, (*when, f"failed: {one.failure}", "", "", "", one.device)
             continue
         values = ("--" if value is None else str(whole(value)) for value in (one.sys, one.dia))
         mean, pulse = ("" if value is None else str(whole(value)) for value in (one.map, one.pulse))
         by = "M, by hand" if one.manual else one.device
         doubt = ", questionable" if one.quality is Quality.QUESTIONABLE else ""
         owed = paid.get(one.at_us, "")
-        rows.append((*when, "/".join(values), mean, pulse, owed, by + doubt))
-    return rows
+        yield one.at_us, (*when, "/".join(values), mean, pulse, owed, by + doubt)
 
 
 def _paid(data: SessionData) -> dict[int, str]:
@@ -62,6 +86,7 @@ def alarms(data: SessionData) -> tuple[list[Row], list[int]]:
     """Alarms, and the rank of each."""
     rows: list[Row] = []
     ranks = []
+    technical = set(technical_alarms(data))
     for one in data.alarms:
         if one.priority not in _SIGNALS:
             continue
@@ -72,7 +97,9 @@ def alarms(data: SessionData) -> tuple[list[Row], list[int]]:
             seen = "never" if one.heard_us is not None else "- (only shown)"
         # what it says is not of the moment at which it began
         risen = f" ({clock(data, one.risen_us)})" if one.risen_us is not None else ""
-        rows.append((clock(data, one.from_us), one.priority, one.text + risen, lasted, seen))
+        kind = "technical: " if one in technical else ""
+        what = f"{kind}{one.text}{risen}"
+        rows.append((clock(data, one.from_us), one.priority, what, lasted, seen))
         ranks.append(Priority(one.priority).rank)
     return rows, ranks
 
@@ -110,10 +137,12 @@ def coverage(data: SessionData) -> list[Row]:
     rows: list[Row] = []
     for one in data.coverage.channels:
         covered = share_words(one.share) if one.share is not None else "--"
+        covered = "not known" if one.share is None and one.unknown_us else covered
         gap = "none"
         if one.longest:
             began, ended = one.longest
             gap = f"{lasting(ended - began)} at {clock(data, began)}"
+        gap += f"; {unknown_words(one)}" if one.unknown_us else ""
         rows.append((label_of(one), covered, gap, artifact_words(one)))
     nibp = data.coverage.nibp
     taken = f"{nibp.taken} of {nibp.planned}"

@@ -7,16 +7,24 @@ from collections.abc import Collection, Iterator
 from vitals.export.coverage import without
 from vitals.export.limits import limits_in_force, profile_of, rules_off
 from vitals.export.session_data import SessionData
+from vitals.export.technical import technical_alarms
 
 Limit = tuple[int, int, str, float]
 """From, to, priority, limit."""
 
 
 def alarm_spans(data: SessionData, priority: str) -> Iterator[tuple[int, int]]:
-    """When alarms of a priority were on."""
+    """When alarms of a priority about the patient were on."""
+    technical = set(technical_alarms(data))
     for one in data.alarms:
-        if one.priority == priority:
+        if one.priority == priority and one not in technical:
             yield one.from_us, one.to_us if one.to_us is not None else data.to_us
+
+
+def technical_spans(data: SessionData) -> Iterator[tuple[int, int, str]]:
+    """When alarms about devices and the program were on, and their priority."""
+    for one in technical_alarms(data):
+        yield one.from_us, one.to_us if one.to_us is not None else data.to_us, one.priority
 
 
 def phase_spans(data: SessionData) -> list[tuple[int, int, str]]:

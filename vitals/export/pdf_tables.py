@@ -17,6 +17,7 @@ from vitals.export.pdf_rows import (
     coverage,
     discharge,
     marks,
+    nothing,
     readings,
     scores,
 )
@@ -90,7 +91,7 @@ def draw_tables(sheet: Sheet, data: SessionData) -> None:
     if added:
         right.append(Table("Addenda and signatures", _ADDENDA, added, lines=_MOST_ADDED))
     for table in (*left, *right):
-        table.rows = table.rows or [("none", *[""] * (len(table.columns) - 1))]
+        table.rows = table.rows or [(nothing(data), *[""] * (len(table.columns) - 1))]
         _wrap(sheet, table)
     _balance(left, right)
     for x, column in ((LEFT, left), (LEFT + _HALF + 6, right)):

@@ -1,6 +1,7 @@
 """The trend of a session, drawn line by line.
 
-SpO2 above, pulse and blood pressures below; between them when alarms were on, on top the phases.
+SpO2 above, pulse and blood pressures below; between them when alarms were on, those about the
+patient and technical ones apart; on top the phases.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ import numpy as np
 from vitals.export.pdf_page import AMBER, GREY, INK, PALE, Colour, Sheet
 from vitals.export.pdf_panel import Panel
 from vitals.export.pdf_rows import points
-from vitals.export.pdf_spans import Limit, alarm_spans, limit_spans, phase_spans
+from vitals.export.pdf_spans import (
+    Limit,
+    alarm_spans,
+    limit_spans,
+    phase_spans,
+    technical_spans,
+)
 from vitals.export.pdf_text import latin
 from vitals.export.session_data import NumericTrack, SessionData, doses
 from vitals.export.times import moment
@@ -28,13 +35,19 @@ _ALARMS: dict[str, Colour] = {
 }
 _LANES = tuple(_ALARMS)
 _LANE = 1.7
+_TECHNICAL = 2.2
+"""Height of the lane of technical alarms: an outline, so that it is another mark in grey print."""
+_STROKES = 0.9
+"""mm between the strokes in it."""
 _LINES = 400
 """Points that a line has at most: more would not be seen on paper."""
 _STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 240)
 _MOST_TICKS = 12
 _LEGEND = (
     "Bars: systolic to diastolic; x: failed; M: by hand. Dashed: alarm limits in force (SpO2 low, "
-    "systolic high). Grey: off the monitor or program down. Numbers: marks, page 2"
+    "systolic high). Grey: off the monitor or program down. Numbers: marks, page 2",
+    "Alarms: full bars are about the patient, a lane for each priority; hatched outlines are "
+    "technical (device, signal, program), whatever their priority",
 )
 _NUMBERED = 40
 """Marks that get a number in the picture."""
@@ -43,8 +56,8 @@ _NUMBERED = 40
 def draw(pdf: Sheet, data: SessionData, x: float, y: float, w: float, h: float) -> None:
     """Draws the trend into a rectangle (mm)."""
     from_us, to_us = data.session.started_us, max(data.to_us, data.session.started_us + 60 * US)
-    strip = len(_LANES) * _LANE + 7
-    tall = h - 11 - strip - 9
+    strip = len(_LANES) * _LANE + _TECHNICAL + 7
+    tall = h - 14 - strip - 9
     upper = Panel(x + 9, y + 11, w - 9, tall * 0.3, from_us, to_us, _floor(data), 100)
     low, high = _span(data)
     under = upper.y + upper.h + strip
@@ -68,7 +81,8 @@ def draw(pdf: Sheet, data: SessionData, x: float, y: float, w: float, h: float) 
     pdf.say(x, y + 9.5, "SpO2 %", 6.5, colour=_BLUE)
     pdf.say(x, lower.y - 1.8, "Pulse /min", 6.5, colour=_GREEN)
     pdf.say(x + 14, lower.y - 1.8, "BP mmHg", 6.5, colour=_RED)
-    pdf.say(x, y + h - 0.5, _LEGEND, 6.3, colour=GREY)
+    for line, words in enumerate(reversed(_LEGEND)):
+        pdf.say(x, y + h - 0.5 - line * 2.7, words, 6.3, colour=GREY)
 
 
 def _floor(data: SessionData) -> float:
@@ -189,7 +203,7 @@ def _pressures(pdf: Sheet, data: SessionData, panel: Panel) -> None:
 
 
 def _alarms(pdf: Sheet, data: SessionData, panel: Panel, y: float) -> None:
-    """A lane for each priority: from when the condition was met to its end."""
+    """A lane for each priority, and one for technical ones: from being met to the end."""
     for lane, priority in enumerate(_LANES):
         top = y + lane * _LANE
         pdf.say(panel.x - 9, top + _LANE - 0.2, priority, 5, colour=GREY)
@@ -197,6 +211,22 @@ def _alarms(pdf: Sheet, data: SessionData, panel: Panel, y: float) -> None:
         for from_us, to_us in alarm_spans(data, priority):
             left, right = panel.x_at(from_us), panel.x_at(to_us)
             pdf.rect(left, top, max(0.35, right - left), _LANE - 0.35, style="F")
+    top = y + len(_LANES) * _LANE + 0.3
+    pdf.say(panel.x - 9, top + _TECHNICAL - 0.6, "technical", 5, colour=GREY)
+    for from_us, to_us, _ in technical_spans(data):
+        left = panel.x_at(from_us)
+        _hatched(pdf, left, top, max(_STROKES, panel.x_at(to_us) - left), _TECHNICAL - 0.6)
+
+
+def _hatched(pdf: Sheet, x: float, y: float, w: float, h: float) -> None:
+    """An outline with slanting strokes: no colour tells it from a full bar."""
+    pdf.set_draw_color(*INK)
+    pdf.set_line_width(0.12)
+    pdf.rect(x, y, w, h)
+    at = x
+    while at + h < x + w:
+        pdf.line(at, y + h, at + h, y)
+        at += _STROKES
 
 
 def _phases(pdf: Sheet, data: SessionData, panel: Panel, y: float) -> None:
@@ -223,7 +253,7 @@ def _events(pdf: Sheet, data: SessionData, upper: Panel, lower: Panel) -> None:
         if x > taken:
             pdf.say(x + 0.6, upper.y - 1, words, 6.5, "B")
             taken = x + 1.2 + pdf.wide(words, 6.5, "B")
-    top = upper.y + upper.h + 1.5 + len(_LANES) * _LANE
+    top = upper.y + upper.h + 1.5 + len(_LANES) * _LANE + _TECHNICAL
     pdf.set_draw_color(*AMBER)
     pdf.set_line_width(0.25)
     shown = list(enumerate(points(data)[:_NUMBERED], 1))

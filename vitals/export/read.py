@@ -18,7 +18,9 @@ from vitals.export.pressures import determinations
 from vitals.export.salvage import is_broken, salvage
 from vitals.export.session_data import (
     INVALID,
+    TRAIL,
     Entry,
+    Lost,
     NumericTrack,
     SessionData,
     WaveTrack,
@@ -87,6 +89,7 @@ class _Reading:
         self._zone = times.zone(record.tz)
         self._tell = tell
         self._lost: list[str] = []
+        self._holes: list[Lost] = []
 
     def _gone(self, row: Row) -> str:
         """What is missing here because its time was over must not look as if it had never been."""
@@ -105,7 +108,7 @@ class _Reading:
         rows = self._trail()
         self._rows = rows
         self._lost += map(self._gone, (row for row in rows if row.kind == FORGOTTEN))
-        channels = self._or(self._reader.channels, [], "which channels were recorded", self._uuid)
+        channels = self._channels()
         found = {key for _, key in channels if only is None or key in only}
         keys = [*(key for key in CHANNELS if key in found), *sorted(found - CHANNELS.keys())]
         numerics = tuple(track for key in keys for track in self._numerics(key))
@@ -131,14 +134,25 @@ class _Reading:
             alarms=episodes(entries),
             devices=devices,
             gaps=tuple(downtimes(entries)),
-            coverage=coverage_of(session, to_us, entries, numerics, blocks, pressures, rows),
+            coverage=coverage_of(
+                session, to_us, entries, numerics, blocks, pressures, rows, self._holes
+            ),
             head=head,
             to_us=to_us,
             named=names,
             unreadable=tuple(self._lost),
             software=SOFTWARE,
             exported_us=exported_us,
+            lost=tuple(self._holes),
         )
+
+    def _channels(self) -> list[tuple[str, str]]:
+        known = len(self._lost)
+        ask = self._reader.channels
+        found: list[tuple[str, str]] = self._or(ask, [], "which channels were recorded", self._uuid)
+        if len(self._lost) > known:
+            self._holes += [Lost(key, 0, _LAST_US) for key in CHANNELS]
+        return found
 
     def _notes(self) -> list[str]:
         try:
@@ -168,6 +182,7 @@ class _Reading:
                 f"from row {max(1, first)} on" if end == _ROWS else f"in rows {first} to {end - 1}"
             )
             self._lost.append(f"The record is damaged: the audit trail {where} cannot be read.")
+            self._holes.append(Lost(TRAIL, 0, _LAST_US))  # rows have a number there, no time
         rows = [row for part in found for row in part]
         kept = [row for row in rows if 0 <= row.at_us < _LAST_US]
         if len(kept) < len(rows):
@@ -224,6 +239,7 @@ class _Reading:
         until_us = session.ended_us or min(high, max(end_us, self._now_us))
         inside = [(max(a, session.started_us), min(b, until_us)) for a, b in lost]
         lost = [(a, b) for a, b in inside if a < b] or lost
+        self._holes += [Lost(key, from_us, to_us) for from_us, to_us in lost]
         if lost:
             first, last = (times.iso(t, self._zone) for t in (lost[0][0], lost[-1][1]))
             total = lasting(sum(end - start for start, end in lost))

@@ -16,6 +16,7 @@ from typing import Literal
 
 from vitals.export.clinic import Labels, labels_of
 from vitals.export.pdf_answers import clock, when
+from vitals.export.planned import no_reading
 from vitals.export.rems_facts import (
     answered,
     dose_facts,
@@ -221,10 +222,12 @@ def _vital_signs(data: SessionData) -> Iterable[Field]:
     before = found.before if session.dose_us is not None else None
     ended = session.ended_us is not None and session.dose_us is not None
     last = found.last if ended and found.last and (found.last.minute or 0) >= 0 else None
-    yield _bp(data, "Blood pressure before dosing", before, "no reading before a dose")
+    gone = no_reading(data, "before")
+    none = "no reading before a dose" if gone == "not taken" else gone
+    yield _bp(data, "Blood pressure before dosing", before, none)
     yield _judgement("Acceptable before dosing?", gate_facts(data))
-    yield _bp(data, "Blood pressure at 40 minutes", found.forty, "not taken")
-    open_ = "the session is still open" if session.ended_us is None else "not taken"
+    yield _bp(data, "Blood pressure at 40 minutes", found.forty, no_reading(data, "forty"))
+    open_ = "the session is still open" if session.ended_us is None else no_reading(data, "last")
     yield _bp(data, "Blood pressure before completion", last, open_)
     yield _judgement("Acceptable before completion?")
 

@@ -10,6 +10,8 @@ from vitals.export.clinic import Labels
 from vitals.export.pdf_answers import adverse_words, clock, onset_us, when
 from vitals.export.session_data import Entry, SessionData, doses
 from vitals.export.summary import Reading, pressure_words, summarise
+from vitals.export.unknown import DAMAGED, not_known, trail_torn
+from vitals.export.unknown import why as spo2_gone
 from vitals.model import Quality
 
 ALERT = 5
@@ -109,7 +111,11 @@ def respiration_facts(data: SessionData) -> str:
     found = summarise(data).spo2
     if found is not None and found.below_us:
         words.append(f"SpO2 below 90 % for {found.below_us // 1_000_000} s in all")
-    return ". ".join(filter(None, words)) + "." if any(words) else "No SpO2 was recorded."
+    gone = spo2_gone(data, ("spo2",))
+    words += [f"SpO2 of other times is {not_known(gone)}" if any(words) else ""] if gone else []
+    if any(words):
+        return ". ".join(filter(None, words)) + "."
+    return f"SpO2 is {not_known(gone)}." if gone else "No SpO2 was recorded."
 
 
 def _lowest(data: SessionData, key: str, unit: str) -> str:
@@ -135,7 +141,8 @@ def serious_facts(data: SessionData, at: Callable[[SessionData, int], str]) -> s
         data.session.adverse.values(), key=lambda e: (not e.get("serious"), onset_us(e))
     )
     if not events:
-        return "No adverse event was entered."
+        unknown = f"Whether an adverse event was entered is {not_known(DAMAGED)}."
+        return unknown if trail_torn(data) else "No adverse event was entered."
     serious = sum(bool(event.get("serious")) for event in events)
     words = [
         f"{event.get('what')} {at(data, onset_us(event))}: {adverse_words(event)} "

@@ -19,6 +19,7 @@ from vitals.export.limits import LimitSpan
 from vitals.export.session_data import AlarmEpisode, Entry, SessionData
 from vitals.export.timeline import Point, timeline
 from vitals.model import US, Level, Priority, Rule
+from vitals.session.course import REPORTED
 
 LATER_MIN = (5, 10)
 """Minutes after an alarm at which its vital is looked up again."""
@@ -53,7 +54,7 @@ class Ring:
     Attributes:
         rule: its id.
         channel: the vital that it judges; `""` for technical conditions.
-        technical: whether it is one of those.
+        technical: whether it is about devices or the program, not about the patient.
         label: what the rule is called.
         priority: the highest that it had.
         text: its message when it was first shown.
@@ -199,7 +200,7 @@ def _ring(
     return Ring(
         rule=episode.rule,
         channel=channel,
-        technical=rule is not None and rule.side == "technical",
+        technical=rule is not None and rule.side == "technical" and rule.id not in REPORTED,
         label=rule.label if rule else episode.rule,
         priority=episode.priority,
         text=str(after.get("text") or episode.text),

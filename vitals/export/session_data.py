@@ -160,6 +160,25 @@ class AlarmEpisode:
         return max(0, self.acked_us - heard_us)
 
 
+TRAIL = "audit"
+"""Stands for the audit trail where a channel's key names what is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What a damaged record did not give back.
+
+    Attributes:
+        what: key of a channel, or `TRAIL`.
+        from_us: beginning of the time in which there may have been more.
+        to_us: its end.
+    """
+
+    what: str
+    from_us: int
+    to_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device that was in the room or has said something, and the channels it can give."""
@@ -202,6 +221,7 @@ class SessionData:
         unreadable: what a damaged record did not give back, in sentences.
         software: name and version of this program.
         exported_us: when it was read.
+        lost: the same as `unreadable`, for what has to tell "not known" from "not taken".
     """
 
     record: SessionRecord
@@ -220,6 +240,7 @@ class SessionData:
     unreadable: tuple[str, ...]
     software: str
     exported_us: int
+    lost: tuple[Lost, ...] = ()
 
     @property
     def session(self) -> Session:

@@ -11,6 +11,8 @@ import numpy as np
 
 from vitals.export.coverage import lasting
 from vitals.export.session_data import QUESTIONABLE, Entry, Pressure, SessionData
+from vitals.export.technical import technical_alarms
+from vitals.export.unknown import not_known
 from vitals.freshness import FRESH_S
 from vitals.model import US, Priority
 from vitals.session.due import FORTY
@@ -59,6 +61,7 @@ class Summary:
         last: the last one.
         spo2: see there.
         alarms: how many of high, medium and low priority.
+        technical: how many of these are about devices and the program, not about the patient.
         acknowledged_us: median time from when one of high or medium priority was first heard to
             its acknowledgement.
         unseen: those of them that were heard and that nobody acknowledged.
@@ -76,6 +79,7 @@ class Summary:
     unseen: int
     owed: tuple[str, ...]
     overrides: tuple[str, ...]
+    technical: int = 0
 
 
 def summarise(data: SessionData) -> Summary:
@@ -103,6 +107,7 @@ def summarise(data: SessionData) -> Summary:
         unseen=sum(a.heard_us is not None and a.acked_us is None for a in heard),
         owed=tuple(_owed(data.entries)),
         overrides=tuple(dict.fromkeys(_overrides(data))),
+        technical=sum(one.priority in _SIGNALS for one in technical_alarms(data)),
     )
 
 
@@ -210,10 +215,10 @@ def highest_dia_words(data: SessionData, found: Summary) -> str:
     return f"highest DIA {whole(highest.dia)}, {minute_words(minute_of(data, highest.at_us))}"
 
 
-def spo2_words(lowest: LowestSpo2 | None) -> str:
-    """The lowest SpO2 with how long and how sure."""
+def spo2_words(lowest: LowestSpo2 | None, gone: str = "") -> str:
+    """The lowest SpO2 with how long and how sure; `gone`: why there may have been a lower one."""
     if lowest is None:
-        return "no SpO2 was recorded"
+        return not_known(gone) if gone else "no SpO2 was recorded"
     sure = "questionable signal" if lowest.questionable else "good signal"
     below = f"below {LOW_SPO2:.0f} % for {lasting(lowest.below_us)}"
     if lowest.doubted_us:
@@ -221,12 +226,14 @@ def spo2_words(lowest: LowestSpo2 | None) -> str:
     if not lowest.below_us:
         below = f"never below {LOW_SPO2:.0f} %"
     when = ", ".join(filter(None, (minute_words(lowest.minute), sure)))
-    return f"{whole(lowest.value)} % ({when}), {below}"
+    rest = f"; the rest is {not_known(gone)}" if gone else ""
+    return f"{whole(lowest.value)} % ({when}), {below}{rest}"
 
 
 def alarm_words(found: Summary) -> str:
     """How many alarms, and how soon somebody saw to them."""
     counts = ", ".join(f"{count} {priority}" for priority, count in found.alarms)
+    counts += f" ({found.technical} of them technical)" if found.technical else ""
     waited = found.acknowledged_us
     soon = f"; acknowledged after {lasting(round(waited))} (median)" if waited is not None else ""
     unseen = f"; {found.unseen} that sounded never acknowledged" if found.unseen else ""

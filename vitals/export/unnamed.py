@@ -32,7 +32,7 @@ def unnamed(data: SessionData) -> SessionData:
         pressures=pressures,
         alarms=episodes(entries),
         coverage=coverage_of(
-            session, data.to_us, entries, data.numerics, data.waves, pressures, rows
+            session, data.to_us, entries, data.numerics, data.waves, pressures, rows, data.lost
         ),
         named=False,
     )

@@ -151,6 +151,9 @@ class Anchor:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             why = f"{self._path}: the anchor of the record cannot be written ({reason}); check it"
+        except Exception as error:  # of ours: the thread goes on, and people are told
+            _log.exception("%s: the anchor of the record has a fault", self._path)
+            why = f"{self._path}: the anchor of the record has a fault ({type(error).__name__})"
         if why != self._why and why:
             _log.warning("%s", why)
         self._why, self._since = why, None

@@ -38,7 +38,7 @@ class Claim:
             RecordInUse: another process has it.
             RecordUnavailable: the folder cannot be written.
         """
-        path = Path(f"{record}.lock")
+        self._path = path = Path(f"{record}.lock")
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -62,6 +62,17 @@ class Claim:
         except OSError:
             # A full disk: the lock holds all the same, only its owner's number is missing.
             return
+
+    @property
+    def is_held(self) -> bool:
+        """Whether others see it: not when somebody has deleted the lock file, or put another there.
+
+        A lock on a file without a name keeps nobody out.
+        """
+        try:
+            return os.path.samestat(os.fstat(self._handle), os.stat(self._path))
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Gives the claim up."""

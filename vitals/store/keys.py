@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import stat
+import threading
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,9 @@ from vitals.errors import StoreError
 BYTES = 32
 DIGITS = 2 * BYTES
 FORMS = "file:/path, env:NAME or keyring:SERVICE/USER"
+
+KEYRING_S = 8.0
+"""Patience with a keyring: less than the supervisor has with a station that starts."""
 
 _log = logging.getLogger(__name__)
 _MOST = 4096
@@ -211,18 +215,29 @@ def _from_keyring(place: str) -> str:
             "the key of the record is in the keyring, which needs the package keyring; install "
             "kap-vitals[keyring]"
         ) from None
-    try:
-        found = keyring.get_password(service, user)
-    except Exception as error:  # every back end has errors of its own
+    answers: list[str | Exception | None] = []
+
+    def ask() -> None:
+        try:
+            answers.append(keyring.get_password(service, user))
+        except Exception as error:  # every back end has errors of its own
+            answers.append(error)
+
+    # One that is locked asks whoever sits at this computer, and waits for as long as nobody does.
+    asking = threading.Thread(target=ask, name="keyring", daemon=True)
+    asking.start()
+    asking.join(KEYRING_S)
+    found = answers[0] if answers else TimeoutError()
+    if isinstance(found, Exception):
         raise KeyUnavailable(
-            f"the keyring of this computer does not answer ({type(error).__name__}); unlock it"
-        ) from error
+            f"the keyring of this computer does not answer ({type(found).__name__}); unlock it"
+        ) from found
     if not found:
         raise KeyUnavailable(
             f"the keyring has no key {user!r} of {service!r}; put it there with "
             f"`keyring set {service} {user}`"
         )
-    return str(found)
+    return found
 
 
 _READERS: dict[str, Callable[[str], str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -17,7 +18,13 @@ from vitals.store import facts, keys
 from vitals.store.backlog import Entry
 from vitals.store.claim import Claim
 from vitals.store.commit import Committer
-from vitals.store.connection import is_damage, open_for_reading, open_for_writing
+from vitals.store.connection import (
+    RecordUnavailable,
+    is_damage,
+    open_for_reading,
+    open_for_writing,
+    select,
+)
 from vitals.store.probe import Probe
 from vitals.store.reader import Reader
 from vitals.store.rows import SessionRecord, StationRow, StoredAudit
@@ -48,6 +55,7 @@ class RecordFile:
         self._connection: apsw.Connection | None = None
         self._committer: Committer | None = None
         self._damaged = False
+        self._disk: int | None = None
         self._sessions: dict[str, SessionRecord] = {}
         self._to_tell: dict[str, Any] | None = None
         self.quarantined: Path | None = None
@@ -67,12 +75,13 @@ class RecordFile:
             InstallError: this SQLite must not be used.
             apsw.Error: it was opened and then failed.
         """
+        self._look_for_the_disk()
+        self._hold()
         if self._committer is not None:
             self._probe.check()
             self._probe.look()
             return self._committer
-        if self._claim is None:
-            self._claim = Claim(self.path)
+        deleted = self.last_seq is not None and not self.path.exists()
         opened = open_for_writing(self.path, key=self._key, damaged=self._damaged)
         self._connection = opened.connection
         self._name_key()
@@ -81,7 +90,7 @@ class RecordFile:
             self._probe.opened()
             if opened.quarantined is not None:
                 self._set_aside(opened.quarantined)
-            elif was_damaged:  # somebody has deleted it: there is nothing to set aside
+            elif was_damaged or deleted:  # there is nothing to set aside
                 self._to_tell = {"file": "", "sessions": sorted(self._sessions)}
             committer = Committer(opened.connection, self._now_us)
             if self._to_tell is not None:
@@ -89,11 +98,47 @@ class RecordFile:
                 self._to_tell = None
             if self.last_seq is None:
                 self._learn()
+            self._recognise(opened.connection)
         except BaseException:
             self._disconnect()
             raise
+        self._disk = _disk_of(self.path.parent)
         self._committer = committer
         return committer
+
+    def _look_for_the_disk(self) -> None:
+        """A disk that was taken away leaves an empty folder, where no second record may begin.
+
+        Raises:
+            RecordUnavailable: everything waits until it is back.
+        """
+        away = self._disk is not None and not self.path.exists()
+        if away and _disk_of(self.path.parent) != self._disk:
+            self._damaged = False
+            raise RecordUnavailable(f"{self.path}: the record's disk is away; connect it again")
+
+    def _hold(self) -> None:
+        """Takes the claim, again where its file was deleted.
+
+        Raises:
+            RecordInUse: another station has it meanwhile.
+        """
+        if self._claim is not None and not self._claim.is_held:
+            _log.warning("%s.lock was deleted or replaced; it is made again", self.path)
+            self._claim.release()
+            self._claim = None
+        if self._claim is None:
+            self._claim = Claim(self.path)
+
+    def _recognise(self, connection: apsw.Connection) -> None:
+        """A file that was opened again is the one that was written, if it knows what is open.
+
+        Raises:
+            apsw.CorruptError: it does not: another record, or an older copy.
+        """
+        known = {uuid for (uuid,) in select(connection, "SELECT uuid FROM session")}
+        if not self._sessions.keys() <= known:
+            raise apsw.CorruptError("another file has taken its place")
 
     def _name_key(self) -> None:
         if not self._key_source:
@@ -185,3 +230,11 @@ class RecordFile:
                 connection.close(True)
             except apsw.Error:  # it has failed before, and that was reported; the thread goes on
                 _log.debug("the record could not be closed in order", exc_info=True)
+
+
+def _disk_of(folder: Path) -> int:
+    """Tells one disk from another; -1 for a folder that is not there."""
+    try:
+        return os.stat(folder).st_dev
+    except OSError:
+        return -1

@@ -33,6 +33,7 @@ class Reserve:
     def __init__(self, record: Path, size: int) -> None:
         self._path = Path(f"{record}.reserve")
         self._size = size
+        self._why_not = ""
         self.is_spent = False
         """Whether it was given to the record and could not be made again."""
 
@@ -46,9 +47,12 @@ class Reserve:
                 _allocate(handle, self._size)
             finally:
                 os.close(handle)
-            self.is_spent = False
+            self.is_spent, self._why_not = False, ""
         except OSError as error:
-            _log.debug("no space could be kept for the record: %s", error)
+            reason = error.strerror or str(error)
+            if reason != self._why_not:
+                _log.warning("%s: no space could be kept for the record: %s", self._path, reason)
+            self._why_not = reason
             self._delete()
 
     def give(self) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -41,11 +41,16 @@ _exact = json.JSONEncoder(separators=(",", ":")).encode
 _quick = msgspec.json.Encoder()
 
 
+def nobody(share: float) -> None:
+    """Is told how far it is, and passes it over."""
+
+
 def check(
     connection: apsw.Connection,
     ranges: Mapping[int, Sequence[Range]],
     after: int = _FIRST,
     to: int = _LAST,
+    tell: Callable[[float], None] = nobody,
 ) -> dict[int, list[Digest]]:
     """Digests of samples by session_id.
 
@@ -54,6 +59,7 @@ def check(
         ranges: of each session; they grow and do not overlap. Other samples are passed over.
         after: so are those up to this counter.
         to: and those beyond this one.
+        tell: is given now and then which part of these counters was read, 0 to 1.
     """
     channels: dict[int, dict[int, _Row]] = defaultdict(dict)
     for session_id, *channel in select(connection, _CHANNELS):
@@ -73,6 +79,7 @@ def check(
         for table, rows in enumerate(tables):
             _deal(rows, owner, table)
         going = [session for session in going if session.pass_by(high)]
+        tell((high - after) / max(1, to - after))
     return {key: session.digests for key, session in sessions.items()}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import apsw
 
 from vitals.store.connection import open_for_reading
 from vitals.store.seal import Digest
-from vitals.store.seal_check import Range, check
+from vitals.store.seal_check import Range, check, nobody
 
 WORTH_BYTES = 256 * 1024 * 1024
 """A smaller record is checked before another process has started."""
@@ -27,7 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 def digests_of(
-    connection: apsw.Connection, ranges: _Ranges, path: Path, key: bytes | None
+    connection: apsw.Connection,
+    ranges: _Ranges,
+    path: Path,
+    key: bytes | None,
+    tell: Callable[[float], None] = nobody,
 ) -> dict[int, list[Digest]]:
     """Digests of samples by session_id, of each session in ranges that grow and do not overlap.
 
@@ -36,17 +40,18 @@ def digests_of(
         ranges: of each session.
         path: of the record.
         key: as for opening it.
+        tell: is given now and then how much was read; of two halves, of the one that is read here.
     """
     sealed = sorted((key for key in ranges if ranges[key]), key=lambda key: ranges[key][0])
     halves = [sealed[: len(sealed) // 2], sealed[len(sealed) // 2 :]]
     found: dict[int, list[Digest]] = {session: [] for session in ranges}
     if path.stat().st_size < WORTH_BYTES or not halves[0] or (os.cpu_count() or 1) < 2:
-        return found | _part(connection, {session: ranges[session] for session in sealed})
+        return found | _part(connection, {session: ranges[session] for session in sealed}, tell)
     here, there = ({session: ranges[session] for session in half} for half in halves)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         beside = pool.submit(_elsewhere, path, key, there)
-        found |= _part(connection, here)
-        return found | (_outcome(beside) or _part(connection, there))
+        found |= _part(connection, here, tell)
+        return found | (_outcome(beside) or _part(connection, there, tell))
 
 
 def _outcome(beside: Future[dict[int, list[Digest]]]) -> dict[int, list[Digest]] | None:
@@ -67,9 +72,11 @@ def _elsewhere(path: Path, key: bytes | None, ranges: _Ranges) -> dict[int, list
         connection.close()
 
 
-def _part(connection: apsw.Connection, ranges: _Ranges) -> dict[int, list[Digest]]:
+def _part(
+    connection: apsw.Connection, ranges: _Ranges, tell: Callable[[float], None] = nobody
+) -> dict[int, list[Digest]]:
     if not ranges:
         return {}
     first = min(found[0][0] for found in ranges.values())
     last = max(found[-1][1] for found in ranges.values())
-    return check(connection, ranges, after=first - 1, to=last)
+    return check(connection, ranges, after=first - 1, to=last, tell=tell)

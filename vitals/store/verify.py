@@ -9,7 +9,7 @@ cut off together with its audit rows, unless the caller knows a later head.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -69,8 +69,21 @@ _CACHE_KIB = 64 * 1024
 """For the check of the structure, which goes from every row to its place in each index."""
 
 
+_TELL_ROWS = 1_000
+"""Rows of the audit trail after which it is told how far the check is."""
+
+
+def _nobody(text: str) -> None:
+    return
+
+
 def verify(
-    path: Path | str, *, key: bytes | None = None, head: str = "", anchor: Path | None = None
+    path: Path | str,
+    *,
+    key: bytes | None = None,
+    head: str = "",
+    anchor: Path | None = None,
+    tell: Callable[[str], None] = _nobody,
 ) -> Verification:
     """Checks a record; it may be in use meanwhile.
 
@@ -79,6 +92,7 @@ def verify(
         key: as for opening it.
         head: a head seen earlier (on a report, say): it must still be in the chain.
         anchor: the file of `vitals.store.anchor`: every line of it must still be true.
+        tell: is given from time to time, in a few words, how far it is.
 
     Raises:
         StoreError: there is no such file, its key is away, or the anchor cannot be read.
@@ -95,7 +109,8 @@ def verify(
         ):
             # SQLite lets go of Python while it checks: the rest goes on at the same time.
             structure = beside.submit(_structure, other)
-            found = _content(connection, path, key, _Known(head.lower(), lines))
+            found = _content(connection, path, key, _Known(head.lower(), lines), tell)
+            tell("Checking the structure of the file")
             problem = structure.result()
     except (RecordUnavailable, KeyUnavailable):
         raise
@@ -153,10 +168,14 @@ class _Known:
 
 
 def _content(
-    connection: apsw.Connection, path: Path, key: bytes | None, known: _Known
+    connection: apsw.Connection,
+    path: Path,
+    key: bytes | None,
+    known: _Known,
+    tell: Callable[[str], None],
 ) -> Verification:
     try:
-        return _check(connection, path, key, known)
+        return _check(connection, path, key, known, tell)
     except (apsw.BusyError, apsw.LockedError):
         raise
     except (apsw.Error, UnicodeError, ValueError, TypeError, LookupError) as error:
@@ -164,15 +183,19 @@ def _content(
 
 
 def _check(
-    connection: apsw.Connection, path: Path, key: bytes | None, known: _Known
+    connection: apsw.Connection,
+    path: Path,
+    key: bytes | None,
+    known: _Known,
+    tell: Callable[[str], None],
 ) -> Verification:
     connection.execute("BEGIN")  # one state of the file for all checks
     audit_rows, last, sealed, unsealed = 0, "", 0, 0
     try:
         _schema(connection)
-        audit_rows, last = _chain(connection, known)
+        audit_rows, last = _chain(connection, known, tell)
         _summaries(connection)
-        sealed, unsealed = _seals(connection, path, key)
+        sealed, unsealed = _seals(connection, path, key, tell)
     except _Broken as error:
         return Verification(f"{path}: {error}", last, audit_rows)
     gone = forgotten(connection)
@@ -206,8 +229,11 @@ def _schema(connection: apsw.Connection) -> None:
         raise _Broken(f"the {kind} {name} of the database is not as this program made it")
 
 
-def _chain(connection: apsw.Connection, known: _Known) -> tuple[int, str]:
+def _chain(
+    connection: apsw.Connection, known: _Known, tell: Callable[[str], None]
+) -> tuple[int, str]:
     n, prev = 0, GENESIS
+    ((last,),) = select(connection, "SELECT max(n) FROM audit")
     for row in connection.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM audit LEFT JOIN session USING (session_id)"  # noqa: S608
         " ORDER BY audit.n"
@@ -217,6 +243,8 @@ def _chain(connection: apsw.Connection, known: _Known) -> tuple[int, str]:
         }
         fields["session"] = fields.pop("uuid")
         n += 1
+        if n % _TELL_ROWS == 1:
+            tell(f"Checking the audit trail: row {n:,} of {last:,}")
         if fields["n"] != n:
             raise _Broken(f"audit row {n} is missing")
         if fields["prev"] != prev:
@@ -264,7 +292,9 @@ def _summaries(connection: apsw.Connection) -> None:
                 raise _Broken(f"the row of {what} {key} is not what the audit trail says")
 
 
-def _seals(connection: apsw.Connection, path: Path, key: bytes | None) -> tuple[int, int]:
+def _seals(
+    connection: apsw.Connection, path: Path, key: bytes | None, tell: Callable[[str], None]
+) -> tuple[int, int]:
     names = dict(select(connection, "SELECT session_id, uuid FROM session ORDER BY session_id"))
     seals: dict[int, list[tuple[str, int, str]]] = {session: [] for session in names}
     for session, kind, n, body in select(
@@ -281,7 +311,11 @@ def _seals(connection: apsw.Connection, path: Path, key: bytes | None) -> tuple[
     }
     totals = _totals(connection)
     sealed = unsealed = 0
-    for session, digests in digests_of(connection, ranges, path, key).items():
+
+    def read(share: float) -> None:
+        tell(f"Checking the samples: {share:.0%}")
+
+    for session, digests in digests_of(connection, ranges, path, key, read).items():
         for (n, seal), digest in zip(told[session], digests, strict=True):
             wanted = Digest(seal["rows"], seal["sha256"])
             # What another process has read may have been forgotten since this check began.

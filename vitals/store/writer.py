@@ -279,7 +279,13 @@ class Writer:
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:
-            self._attempt(batch)
+            try:
+                self._attempt(batch)
+            except Exception as error:  # of ours, around a commit: without this thread all is lost
+                _log.exception("the writer of the record has a fault, and goes on")
+                self._trouble = explain(error, self._file.path)
+                with self._wake:
+                    self._pace.failed(self._monotonic(), self._waiting_since())
         self._give_up()
         self._file.close()
         self._reserve.close()

@@ -105,7 +105,8 @@ class WardMsg(msgspec.Struct, tag_field="t", tag="ward", kw_only=True):
 
     `asked`: the question that this answers. `total`: rooms that it leaves, of which `rooms` are
     those from `offset` on, at most `limit`. `sites`: everything that may be seen, whatever was
-    asked. `stations`: id -> of each room in `rooms`.
+    asked. `stations`: id -> of each room in `rooms`. `trouble`: why the database does not answer
+    just now, one sentence; `""` while it does.
     """
 
     asked: WardQuestion
@@ -114,6 +115,7 @@ class WardMsg(msgspec.Struct, tag_field="t", tag="ward", kw_only=True):
     sites: list[WardSite]
     rooms: list[WardRoom]
     stations: dict[str, WardStation]
+    trouble: str = ""
 
 
 class WardRoomState(msgspec.Struct, tag_field="t", tag="room", kw_only=True):
