@@ -100,7 +100,7 @@ def test_a_session_opens_from_the_list_with_its_figure_waves_and_trail(
     page = look("/review?site=North")
     page.locator(".list tbody a").click()
     expect(page.locator("h1")).to_contain_text("KV-0417")
-    facts = page.locator(".page > .facts")
+    facts = page.locator(".review-head > .facts")
     expect(facts).to_contain_text("North · North clinic · room-1")
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     expect(page.locator(".unreadable")).to_have_count(0)

@@ -156,6 +156,10 @@ def kill_primary(pair: Pair, station: str, *, hold_s: float = 1.0) -> Reached:
     receiver = wait_for("a standby that receives", pair.nodes["b"].walreceiver)
     receiver.suspend()
     held = writer.acked
+    with psycopg.connect(pair.dsn(), autocommit=True) as admin:
+        # More than what is under way to the standby can hold.
+        admin.execute("SET synchronous_commit = local")
+        admin.execute("CREATE TABLE ahead AS SELECT generate_series(1, 1000000)")
     time.sleep(hold_s)
     held_rows = writer.acked - held
     dies = time.monotonic()
@@ -207,6 +211,21 @@ def test_the_old_primary_comes_back_as_the_standby_without_a_hand(pair: Pair) ->
         replayed = "SELECT 1 WHERE pg_last_wal_replay_lsn() >= %s"
         wait_for("the old primary has all", lambda: admin.execute(replayed, ends).fetchone())
         assert admin.execute(rows).fetchone() == here
+        # It was ahead of what anybody had confirmed, and was wound back.
+        assert admin.execute("SELECT to_regclass('ahead')").fetchone() == (None,)
+
+
+def test_patroni_can_read_where_a_running_server_stands(pair: Pair) -> None:
+    """Else an old primary that was started before it was wound back follows nobody, for ever."""
+    for node in pair.nodes.values():
+        where = f"host={node.folder} port={node.port} user=replicator replication=yes"
+        cursor = psycopg.ClientCursor
+        with psycopg.connect(
+            where, password=PASSWORD, autocommit=True, cursor_factory=cursor
+        ) as line:
+            row = line.execute("IDENTIFY_SYSTEM").fetchone()
+        assert row is not None
+        assert row[1] >= 2  # the line of time that began when the standby took over
 
 
 def test_the_recipe_keeps_to_patronis_rule_for_its_times() -> None:

@@ -158,9 +158,9 @@ class Browser:
         headers = {"Cookie": "; ".join(f"{n}={v}" for n, v in self.cookies.items())}
         url = self.origin.replace("http", "ws") + "/live"
         wanted = {"origin": self.origin, "additional_headers": headers, **more}
-        return Live(
-            self._sockets.enter_context(connect(url, proxy=None, ping_interval=None, **wanted))
-        )
+        # One that nobody has read to its end says no good-bye: it is not waited for.
+        line = connect(url, proxy=None, ping_interval=None, close_timeout=0.5, **wanted)
+        return Live(self._sockets.enter_context(line))
 
     def close(self) -> None:
         self._sockets.close()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dashboard.decimate import thin
@@ -124,6 +124,7 @@ def test_only_sessions_of_ones_rooms_are_there(store: Path, tmp_path: Path) -> N
     assert wave(tmp_path / "none.db", UUID, "pleth", *span) is None
 
 
+@example(steps=[1, 1, 1, 1, 1, 1, 3], px=3, seed=57)  # the last value is the greatest
 @given(
     steps=st.lists(st.integers(1, 5000), min_size=1, max_size=400),
     px=st.integers(2, 50),
