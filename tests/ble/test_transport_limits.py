@@ -12,6 +12,8 @@ import pytest
 from tests.bench import ble as bench
 from tests.ble.conftest import BLUEZ, IN_PROCESS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("stack", [IN_PROCESS, BLUEZ])
 def test_every_kind_of_outage_is_told_and_mended_in_time(

@@ -18,6 +18,8 @@ from tests.central.cluster import Database
 from tests.central.sent import send
 from tests.export import records
 
+pytestmark = pytest.mark.long
+
 SECONDS = 300
 
 

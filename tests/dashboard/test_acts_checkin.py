@@ -11,7 +11,7 @@ from tests.dashboard.conftest import LAPTOP, OpenPage, eventually
 from tests.dashboard.live_clinic import at_room
 from vitals import wire
 
-pytestmark = pytest.mark.usefixtures("without_charts")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_charts")]
 
 
 def answers(page: Page, item: str) -> Any:

@@ -11,7 +11,7 @@ from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from tests.dashboard.live_clinic import at_room
 from vitals.model import US
 
-pytestmark = pytest.mark.usefixtures("without_charts")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_charts")]
 
 
 def act(page: Page, kind: str) -> Any:

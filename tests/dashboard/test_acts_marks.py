@@ -11,7 +11,7 @@ from tests.dashboard.conftest import OpenPage, eventually
 from tests.dashboard.live_clinic import at_room
 from vitals.model import US
 
-pytestmark = pytest.mark.usefixtures("without_charts")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_charts")]
 
 
 def done(page: Page, words: str) -> None:

@@ -12,6 +12,8 @@ from playwright.sync_api import Error as PlaywrightError
 
 from tests.dashboard.conftest import WIDE, eventually
 
+pytestmark = pytest.mark.long
+
 
 def is_whole(page: Page) -> bool:
     """Whether the page has found that nothing of it is missing."""

@@ -12,7 +12,7 @@ from tests.dashboard.conftest import PHONE, WIDE, OpenPage
 from tests.dashboard.ward import now_us, room, session, ward
 from vitals.model import US
 
-pytestmark = pytest.mark.usefixtures("without_charts")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_charts")]
 
 
 def room_page(open_page: OpenPage, web: Any, **more: Any) -> Page:

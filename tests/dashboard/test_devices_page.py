@@ -15,6 +15,8 @@ from tests.dashboard.ward import OXIMETER
 from vitals import wire
 from vitals.model import US
 
+pytestmark = pytest.mark.long
+
 STRANGER = "usb 0403:6001 AB0C"
 
 

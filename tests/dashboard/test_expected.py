@@ -20,6 +20,8 @@ from vitals.model import US, Numeric, Session
 from vitals.store.rows import AuditRow, SessionRecord
 from vitals.store.writer import Writer
 
+pytestmark = pytest.mark.long
+
 MINUTE_US = 60 * US
 BASELINE = {"nibp_sys": 120.0, "nibp_dia": 75.0}
 TRACES = "document.querySelector('.plot').data.map(trace => trace.name)"

@@ -13,6 +13,8 @@ from dashboard.server import Access
 from tests.dashboard import people, recorded, ward
 from tests.dashboard.people import Browser
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:

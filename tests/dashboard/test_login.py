@@ -18,6 +18,8 @@ from tests.dashboard import people, ward
 from tests.dashboard.people import PASSWORD, PIN, Browser
 from vitals.model import US
 
+pytestmark = pytest.mark.long
+
 NewBrowser = Callable[..., Browser]
 
 

@@ -17,6 +17,8 @@ from tests.dashboard.test_alarm_pages import TONES
 from vitals import wire
 from vitals.hub import Hub
 
+pytestmark = pytest.mark.long
+
 # Every animation that any element has, and every digit that is to be seen.
 MOVING = "document.getAnimations().length"
 DIGITS = "/[0-9]/.test(document.querySelector('.quiet-steady').innerText.replace(/SpO.|O2/g, ''))"

@@ -13,7 +13,7 @@ from tests.dashboard import ward
 from tests.dashboard.conftest import WIDE, OpenPage
 from vitals import wire
 
-pytestmark = pytest.mark.usefixtures("without_charts")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_charts")]
 
 BOTH = ["r1-oximeter", "r1-monitor"]
 FIRST: Any = {"room": "room-1", "device": BOTH[0], "at_us": 1}

@@ -13,7 +13,7 @@ from tests.dashboard.conftest import LAPTOP, PHONE, WIDE, OpenPage, eventually
 from vitals import wire
 from vitals.model import US
 
-pytestmark = pytest.mark.usefixtures("without_charts")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_charts")]
 
 SIZE_OF = "e => parseFloat(getComputedStyle(e).fontSize)"
 ORDER = "[...document.querySelectorAll('.strip-item')].map(e => e.dataset.dueRoom)"

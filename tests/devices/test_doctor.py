@@ -37,6 +37,8 @@ from vitals.cli import main
 from vitals.config import Config, DeviceConfig, load
 from vitals.store.claim import Claim
 
+pytestmark = pytest.mark.long
+
 CLINIC = """
 [station]
 store = "vitals.db"

@@ -21,6 +21,8 @@ from tests.loop import run, until
 from vitals.clock import ManualClock
 from vitals.model import US, Chunk, Link
 
+pytestmark = pytest.mark.long
+
 
 class Real:
     """Real seconds in a test's hand."""

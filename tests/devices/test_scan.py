@@ -36,6 +36,8 @@ from vitals.config import load
 from vitals.errors import CommandError, ConfigError, TransportError
 from vitals.model import US, Chunk, StartNibp, StopNibp
 
+pytestmark = pytest.mark.long
+
 QUICK = {"listen_s": 0.05, "reply_s": 0.01}
 USUAL = SerialSettings()
 

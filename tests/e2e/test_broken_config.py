@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.clinic import VITALS, free_port
 from vitals.cli import main
 
+pytestmark = pytest.mark.long
+
 DEVICE = '[[room]]\nid = "r1"\n[[room.device]]\nid = "d1"\ndriver = "nonin-df2"\nurl = "{url}"\n'
 ROOM = DEVICE.format(url="serial:///dev/nothing")
 RULE = 'version = "mine-1"\n[[rule]]\nid = "spo2-low"\nchannel = "spo2"\nside = "low"\n'

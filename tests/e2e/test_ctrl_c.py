@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.e2e.clinic import VITALS, free_port, wait_for
+
+pytestmark = pytest.mark.long
 
 START_S = 120.0
 END_S = 20.0

@@ -9,12 +9,16 @@ import threading
 import uuid
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.clinic import VITALS, Program, wait_for
 from tests.e2e.wards import Clinic, Ward, running
 from vitals import wire
 from vitals.errors import FeedError
 from vitals.follower import ask
 from vitals.store.verify import verify
+
+pytestmark = pytest.mark.long
 
 KILLS = 5
 

@@ -21,6 +21,8 @@ from vitals.model import Session
 from vitals.store.rows import AuditRow, SessionRecord
 from vitals.store.writer import Writer
 
+pytestmark = pytest.mark.long
+
 NOT_RECORDING = "body[data-recording=no]"
 RECORDING = "body:not([data-recording])"
 LOW = "[data-room=good] [data-alarm=spo2-low][data-priority=high][data-condition=active]"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.clinic import Demo, wait_for
+
+pytestmark = pytest.mark.long
 
 NO_SOUND = "[data-room=room-1] [data-alarm=no-sound]"
 

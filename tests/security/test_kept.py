@@ -31,6 +31,8 @@ from tests.security.house import STATION_LOG, WEB_LOG, post_json, umask
 from vitals import feed_file, wire
 from vitals.model import US
 
+pytestmark = pytest.mark.long
+
 OURS_TO_READ = {WEB_LOG, "web.address", STATION_LOG}
 """Files that this test itself has made."""
 TYPED_BY_MISTAKE = "hunter2 typed as a user"
