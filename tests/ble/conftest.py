@@ -42,6 +42,7 @@ from simulators.patient import Patient
 
 if sys.platform == "linux":
     from bleak.backends.bluezdbus import manager
+    from dbus_fast.aio import MessageBus
 
     from simulators.ble.bluez import Bluez
     from simulators.ble.bluez_bus import private_bus
@@ -136,7 +137,15 @@ class Stack:
     @contextlib.asynccontextmanager
     async def _make(self) -> AsyncIterator[Ble]:
         adapter = await Adapter.on_air(self._radio)
-        bluez = Bluez(adapter) if self._bus_address else None
+        if self._bus_address:
+            async with closed_buses(), self._made_on(adapter, Bluez(adapter)) as ble:
+                yield ble
+        else:
+            async with self._made_on(adapter, None) as ble:
+                yield ble
+
+    @contextlib.asynccontextmanager
+    async def _made_on(self, adapter: Adapter, bluez: Bluez | None) -> AsyncIterator[Ble]:
         if bluez and self._bus_address:
             await bluez.start(self._bus_address)
         ble = Ble(self._radio, adapter, bluez)
@@ -157,6 +166,32 @@ async def release_bleak() -> None:
     if found._bus is not None and found._bus_watcher_task is not None:
         found._bus.disconnect()
         await found._bus_watcher_task
+
+
+@contextlib.asynccontextmanager
+async def closed_buses() -> AsyncIterator[None]:
+    """Waits until every D-Bus connection made meanwhile is closed, not only told to close.
+
+    bleak ends that of a connect that fails without waiting, and the loop may be over before the
+    socket is; it would be complained of in whichever test comes next.
+    """
+    made: list[MessageBus] = []
+    connect = MessageBus.connect
+
+    async def noted(bus: MessageBus) -> MessageBus:
+        made.append(bus)
+        return await connect(bus)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MessageBus, "connect", noted)
+        try:
+            yield
+        finally:
+            for bus in made:
+                if bus._sock is not None and not bus._disconnected:
+                    bus.disconnect()
+                    with contextlib.suppress(Exception):  # what ended it is the test's matter
+                        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
