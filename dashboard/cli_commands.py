@@ -19,7 +19,7 @@ from dashboard.gate import LOOPBACK
 from vitals import config as configuration
 from vitals import crash_report, lifeline, people_file, web_address, web_config
 from vitals.errors import VitalsError
-from vitals.process import log_to_stderr
+from vitals.process import log_to_stderr, settle
 
 PING_S = 10.0
 RENEW_DAYS = 60
@@ -177,6 +177,7 @@ def run(
     settings.http_protocol_class = guarded(settings.http_protocol_class)
     running.append(_Server(settings, address))
     lifeline.watch(running[0].end)
+    settle()
     try:
         running[0].run(sockets=[listener])
     finally:

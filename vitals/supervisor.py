@@ -138,8 +138,9 @@ class Supervisor:
                 await asyncio.sleep(RETRY_S[1])
                 continue
             log.info("%s started, process %d", child.name, process.pid)
+            began = child.started  # a hang that it is killed for is part of its life
             code = await process.wait()
-            lived_s = _now() - child.started
+            lived_s = _now() - began
             log.error("%s ended with code %d after %.1f s", child.name, code, lived_s)
             wait_s, hung = child.back_off(lived_s), child.hung
             self._report(child.name, process.pid, code, lived_s, hung=hung)

@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 import psycopg
 
-from tests.bench.central_load import CHANNELS
+from tests.bench.central_load import CHANNELS, NEW_S
 from tests.bench.central_seen import ON_A_PAGE, PAGES, Seen, Times, read, timed
 from tests.central.cluster import Cluster, Database
 from tests.loop import until
@@ -190,7 +190,7 @@ async def _follow(
 ) -> Told:
     before = await asyncio.to_thread(usage, database)
     own_s = time.process_time()
-    begin_us = time.time_ns() // 1000 + 2 * US
+    begin_us = time.time_ns() // 1000 + (2 + NEW_S) * US
     times.begin_us = begin_us
     for process in running:
         assert process.stdin is not None
@@ -266,7 +266,7 @@ def measure(stations: int, rooms: int, seconds: int, away_s: int, processes: int
         return Found(
             told=told,
             times=times,
-            live_s=seconds + 2,
+            live_s=NEW_S + seconds + 2,
             there=_one(database, "SELECT coalesce(sum(cardinality(seq)), 0) FROM kap.block"),
             different=_one(database, _DIFFERENT),
             connections=connections,
@@ -312,7 +312,8 @@ def _seconds(used: Usage, load_s: float, own_s: float | None) -> str:
 def rows(found: Found, stations: int, rooms: int, away_s: int) -> list[tuple[str, str, str, bool]]:
     """What, goal, reached, kept."""
     sent = int(found.sum("samples") + found.sum("caught"))
-    shown = len(found.times.heard_ms) / found.sum("samples")
+    times = found.times
+    shown = (len(times.heard_ms) + len(times.new_ms)) / found.sum("samples")
     behind = [each for each in found.told.loads if each["caught"]]
     caught_s = (
         max(each["caught_to"] for each in behind) - min(each["caught_from"] for each in behind)
@@ -320,16 +321,19 @@ def rows(found: Found, stations: int, rooms: int, away_s: int) -> list[tuple[str
         else 0.0
     )
     factor = away_s / caught_s if caught_s else 0.0
-    visible, commit = found.times.heard_ms or [1e9], found.all("commit_ms")
+    visible, commit = times.heard_ms or [1e9], found.all("commit_ms")
     live_hours = found.sum("samples") / len(CHANNELS) / 3600
     return [
         ("due → visible, p50 / p99 / max", f"p99 ≤ {VISIBLE_MS:g} ms", _three(visible),
          float(np.percentile(visible, 99)) <= VISIBLE_MS),
+        (f"… of the {NEW_S} s before, in which all connections were new", "–",
+         _three(times.new_ms), True),
         (f"due → in the mailbox of a page ({PAGES * ON_A_PAGE} rooms are shown)", "–",
-         _three(found.times.told_ms), True),
+         _three(times.told_ms), True),
         ("values that were seen, of those that were sent", "–", f"{100 * shown:.1f} %", True),
         ("commit of a second of a station", f"p99 ≤ {COMMIT_MS:g} ms", _three(commit),
          float(np.percentile(commit, 99)) <= COMMIT_MS),
+        ("… with all connections new", "–", _three(found.all("new_ms")), True),
         ("due → committed", "–", _three(found.all("due_ms")), True),
         ("due → newest state written", "–", _three(found.all("live_ms")), True),
         ("one poll, until its rows are in the hub", "–", _three(found.told.poll_ms), True),

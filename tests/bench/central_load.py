@@ -7,7 +7,9 @@ up" a line to go on.
 
 Each station has two connections, as a real sender has: one for its record (a block of values a
 second, committed to disk), one for what its rooms show. A sample's value is the number of its
-second, so that whoever sees it knows when it was due. Prints one JSON object at the end.
+second, so that whoever sees it knows when it was due: below zero in the first `NEW_S` seconds, when
+all connections are new and plan their statements at the same time, as after a restart of the server.
+Prints one JSON object at the end.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from vitals.model import US
 CHANNELS = ("spo2", "pr", "rr")
 STATE_EVERY = 5
 """A room of each station changes its slow state every so many seconds: alarms come and go."""
+NEW_S = 2
+"""Seconds that are timed apart: no connection has sent anything yet."""
 _MOST_S = 60.0
 
 
@@ -58,7 +62,7 @@ class Told:
     """What came of it.
 
     Attributes:
-        commit_ms: of each block, from its question to its answer.
+        commit_ms: of each block, from its question to its answer; `new_ms` in the first `NEW_S`.
         caught_ms: of each block while catching up, from its question to its answer.
         due_ms: of each block, from the time of its samples to its answer.
         live_ms: of what rooms show, from the time of its samples to its answer.
@@ -68,6 +72,7 @@ class Told:
     """
 
     commit_ms: list[float] = field(default_factory=list)
+    new_ms: list[float] = field(default_factory=list)
     caught_ms: list[float] = field(default_factory=list)
     due_ms: list[float] = field(default_factory=list)
     live_ms: list[float] = field(default_factory=list)
@@ -180,7 +185,7 @@ class Station:
                 for i, key in enumerate(CHANNELS)
             ],
         )
-        for second in (0, self._plan.seconds + self._plan.away_s + 300):
+        for second in (-NEW_S, self._plan.seconds + self._plan.away_s + 300):
             await lanes.make_day(record, self._block([second]))
         self._seq = 0
         states = {room.id: (room.label, live.state_of(room)) for room in self._rooms}
@@ -209,11 +214,13 @@ class Station:
         await asyncio.sleep(max(0.0, (self._at_us(second) - _now_us()) / US))
 
     async def _send_record(self, connection: Any) -> None:
-        for second in range(self._plan.seconds):
+        for second in range(-NEW_S, self._plan.seconds):
             await self._until(second)
-            count = await self._commit(connection, [second], self._told.commit_ms)
+            took_ms = self._told.new_ms if second < 0 else self._told.commit_ms
+            count = await self._commit(connection, [second], took_ms)
             self._told.samples += count  # not in one statement: others count meanwhile
-            self._told.due_ms.append((_now_us() - self._at_us(second)) / 1000)
+            if second >= 0:
+                self._told.due_ms.append((_now_us() - self._at_us(second)) / 1000)
 
     async def _commit(self, connection: Any, seconds: list[int], took_ms: list[float]) -> int:
         known = self._seq
@@ -227,7 +234,7 @@ class Station:
 
     async def _send_live(self, connection: Any) -> None:
         row = live.Row(connection, self._name)
-        for second in range(self._plan.seconds):
+        for second in range(-NEW_S, self._plan.seconds):
             await self._until(second)
             at_us = self._at_us(second)
             for number in self._numbers:
@@ -235,7 +242,8 @@ class Station:
             latest = live.Latest(now_us=_now_us(), build="bench", numbers=self._numbers)
             async with asyncio.timeout(_MOST_S):
                 await row.send(latest)
-            self._told.live_ms.append((_now_us() - at_us) / 1000)
+            if second >= 0:
+                self._told.live_ms.append((_now_us() - at_us) / 1000)
             if second % STATE_EVERY == STATE_EVERY - 1:
                 room = self._rooms[second // STATE_EVERY % len(self._rooms)]
                 room.alarms[0].condition = "active" if second % 2 else "idle"

@@ -22,12 +22,14 @@ class Times:
     Attributes:
         begin_us: when second 0 was; 0 before it is known.
         heard_ms: of all values: late until the centre's hub gives them to whoever asks.
+        new_ms: the same of the first seconds, see `central_load.NEW_S`.
         told_ms: of those of rooms on open pages: late until they are in a page's mailbox.
     """
 
     def __init__(self, phase_us: dict[str, int]) -> None:
         self.begin_us = 0
         self.heard_ms: list[float] = []
+        self.new_ms: list[float] = []
         self.told_ms: list[float] = []
         self._phase_us = phase_us
 
@@ -50,6 +52,7 @@ class Seen(Hub):
         if (
             isinstance(message, wire.NumericMsg)
             and message.value is not None
+            and message.value >= 0
             and self._times.begin_us
         ):
             station = message.room.partition(":")[0]
@@ -63,7 +66,8 @@ def timed(times: Times) -> type[StationRooms]:
         def hear(self, row: LatestRow) -> int:
             count = super().hear(row)
             if count and times.begin_us and row.value[0] is not None:
-                times.heard_ms.extend([times.late_ms(self.id, row.value[0])] * count)
+                late_ms = [times.late_ms(self.id, row.value[0])] * count
+                (times.new_ms if row.value[0] < 0 else times.heard_ms).extend(late_ms)
             return count
 
     return Timed

@@ -327,3 +327,32 @@ def test_a_child_that_hangs_is_asked_where_before_it_is_killed(tmp_path: Path) -
         await child.stop()
 
     run(main(), 60)
+
+
+def test_what_hangs_after_a_long_life_does_not_wait_to_be_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived: list[float] = []
+
+    def back_off(child: Child, lived_s: float) -> float:
+        lived.append(lived_s)
+        return 0.0
+
+    async def main() -> None:
+        monkeypatch.setattr(Child, "back_off", back_off)
+        watched = Supervisor(clinic(tmp_path), tmp_path / "c.toml")
+        child = watched.station
+        child.argv = SLEEP
+        keeping = asyncio.create_task(watched._keep(child))
+        for hang in range(2):
+            await until(lambda: child.starts == hang + 1, 30)
+            child.alive()
+            await asyncio.sleep(0.5)
+            await child.kill(time.monotonic())
+            await until(lambda: len(lived) == hang + 1, 30)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await child.stop()
+
+    run(main(), 60)
+    assert min(lived) >= 0.5, "from its start, not from when it was killed"

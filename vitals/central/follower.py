@@ -24,6 +24,7 @@ from vitals.clock import boottime_ns
 from vitals.errors import CentralError
 from vitals.hub import Hub
 from vitals.model import US
+from vitals.process import settle
 
 if TYPE_CHECKING:
     import psycopg
@@ -197,6 +198,7 @@ class PgFollower:
         """Everything that PostgreSQL knows has come: what has not is not there."""
         for station in self._stations.values():
             station.unseen()
+        settle()
         self._there()
 
     async def _in_time(self, asked: Any, limit_s: float | None = None) -> Any:

@@ -52,7 +52,12 @@ CREATE TABLE kap.watermark(
     n bigint NOT NULL DEFAULT 0,      -- audit: n of the last row; numeric: its seq; file: audit n
     moved timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (station, record, lane)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 2147483647);
+-- New statistics or a vacuum let every connection plan all its statements of a table anew, all
+-- stations in the same second. What is rewritten every second would be counted each minute; it is
+-- found by its key, and an update cleans its own page.
 
 CREATE TABLE kap.session(
     station text NOT NULL REFERENCES kap.station,
@@ -232,7 +237,8 @@ CREATE TABLE kap.latest(
     fresh_s real[] NOT NULL,          -- age up to which it may be shown as current
     gone_s real[] NOT NULL            -- age at which it is not shown at all; NULL: never
 ) WITH (fillfactor = 40, toast_tuple_target = 8160,
-    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 2147483647);
 
 CREATE VIEW kap.latest_numeric WITH (security_invoker = true) AS
 SELECT l.station, u.room, u.channel, u.device, u.at_us, u.value, u.quality, u.flags,
@@ -250,7 +256,9 @@ CREATE TABLE kap.room_state(
     state bytea NOT NULL,             -- a room of the feed's snapshot, without numbers and trends
     gone boolean NOT NULL DEFAULT false,  -- the station has no such room any more
     PRIMARY KEY (station, room)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 2147483647);
 CREATE INDEX room_state_changed ON kap.room_state(changed);
 
 -- The default takes a third of what storing a long row costs. A server that was built without lz4
