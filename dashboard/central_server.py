@@ -20,7 +20,7 @@ from vitals.central.connecting import load_psycopg
 from vitals.central.follower import PgFollower
 from vitals.errors import CentralError
 from vitals.hub import Hub
-from vitals.process import log_to_stderr
+from vitals.process import log_to_stderr, settle
 
 PROGRAM = "vitals central"
 """What the database shows of these connections."""
@@ -43,7 +43,7 @@ def create(
     hub = Hub(link="stale", trends=False)
     conninfo = partial(dsn.conninfo, settings.central, PROGRAM, writes=False)
     folder = settings.central.folder
-    follower = PgFollower(conninfo, hub)
+    follower = PgFollower(conninfo, hub, on_whole=settle)
     kinds = server.Kinds(
         live=CentralLive,
         diary=lambda auth: central_review.diary(auth, folder),

@@ -28,7 +28,7 @@ def station(path: Path) -> None:
     from devices.station_process import serve
     from vitals import config, crash_report
     from vitals.alarms import profile
-    from vitals.process import log_to_stderr, run_until_signal
+    from vitals.process import log_to_stderr, run_until_signal, settle
     from vitals.selfcheck import check_install
     from vitals.session import care
 
@@ -40,6 +40,7 @@ def station(path: Path) -> None:
     what = care.load(loaded.station.care)
     known = _devices(loaded, path)
     crash_report.watch(loaded.station.store, "station")
+    settle()
     run_until_signal(lambda: serve(loaded, rules, what, known, path.read_text(encoding="utf-8")))
 
 

@@ -46,7 +46,6 @@ from vitals.model import (
     Waveform,
 )
 from vitals.paging import Pager
-from vitals.process import settle
 from vitals.publisher import Publisher
 from vitals.record import Record
 from vitals.resuming import Resuming
@@ -157,7 +156,6 @@ class Station:
         self._unread = self._resume()
         if self._unread:
             log.error("open sessions go on as soon as the record can be read: %s", self._unread)
-        settle()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for device, keeper in self._keepers.items():

@@ -93,6 +93,8 @@
     let open = false;
     let laidMs = -Infinity;
     let laid = "";
+    let width = 0; // asked for at each change of a number it would lay out the page each time
+    new ResizeObserver(([entry]) => (width = entry.contentRect.width)).observe(node);
 
     function set(wanted) {
       open = wanted;
@@ -134,7 +136,7 @@
         listed.forEach((each, i) => each.update(rooms[i], nowUs));
         kv.arrange(list, [...listed.map((each) => each.node), all]);
       }
-      const order = next.map((each) => each.room.id + each.state).join() + node.clientWidth + open;
+      const order = next.map((each) => each.room.id + each.state).join() + width + open;
       if (order === laid && performance.now() - laidMs < 900) return;
       laid = order;
       laidMs = performance.now();

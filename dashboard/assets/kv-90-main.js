@@ -11,6 +11,10 @@
   let view = null;
   let mountedPath = "";
 
+  const DRAW_MS = 16; // many rooms tell at the same time: drawn together, not room by room
+  let drawnMs = -DRAW_MS;
+  let drawing = 0; // a timer, not the next frame of the screen: a page in the background has none
+
   /** Goes to another page without loading it anew, so that sound stays permitted. All of the
       address is given: a page may have changed it without telling Dash. */
   kv.go = function (path) {
@@ -57,6 +61,15 @@
     below.forEach((each) => each.update());
   }
 
+  function draw(anew) {
+    clearTimeout(drawing);
+    drawing = 0;
+    if (view && anew) view.rebuild();
+    else if (view) view.update();
+    updateBar();
+    drawnMs = performance.now();
+  }
+
   function mount() {
     if (!bar && document.getElementById("kv-bar"))
       start();
@@ -77,9 +90,12 @@
 
   kv.on("frame", (messages) => {
     if (messages.every((message) => message.t === "wave")) return;
-    if (messages.some((message) => message.t === "snapshot") && view) view.rebuild();
-    else if (view) view.update();
-    updateBar();
+    if (messages.some((message) => message.t === "snapshot")) draw(true);
+    else if (!drawing) {
+      const restMs = drawnMs + DRAW_MS - performance.now();
+      if (restMs <= 0) draw(false);
+      else drawing = setTimeout(draw, restMs, false);
+    }
   });
   // What serves the page says whether it is a station's or the centre's: other views, then.
   kv.on("central", () => {

@@ -34,6 +34,7 @@ from tests.central.cluster import Cluster, Database
 from tests.loop import until
 from vitals.central.follower import PgFollower
 from vitals.model import US
+from vitals.process import settle
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 BEGIN, END = "<!-- table of `make bench-central` -->\n", "<!-- end of the table -->"
@@ -169,7 +170,7 @@ async def follow(
     viewer = database.viewer()
     hub = Seen(times)
     with mock.patch("vitals.central.follower.StationRooms", timed(times)):
-        follower = PgFollower(lambda: viewer, hub)
+        follower = PgFollower(lambda: viewer, hub, on_whole=settle)
         following = asyncio.create_task(follower.run())
         await until(lambda: follower.hello is not None, 60)
         stations = [name for plan in plans for name in plan["stations"]]

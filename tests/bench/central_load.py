@@ -8,8 +8,8 @@ up" a line to go on.
 Each station has two connections, as a real sender has: one for its record (a block of values a
 second, committed to disk), one for what its rooms show. A sample's value is the number of its
 second, so that whoever sees it knows when it was due: below zero in the first `NEW_S` seconds, when
-all connections are new and plan their statements at the same time, as after a restart of the server.
-Prints one JSON object at the end.
+all connections are new and plan their statements at once, as after a restart of the server. Prints
+one JSON object at the end.
 """
 
 from __future__ import annotations

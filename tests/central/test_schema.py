@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -230,3 +231,46 @@ def test_a_row_that_is_polled_tells_which_transaction_wrote_it(station: Any) -> 
             "INSERT INTO kap.room_state(station, room, label, state) VALUES ('st-1', 'r', 'R', '')"
         )
     assert station.execute("SELECT changed::text FROM kap.room_state").fetchone() == (writing,)
+
+
+def test_what_is_rewritten_every_second_is_not_counted_anew_each_minute() -> None:
+    """New statistics let all connections of all stations plan their statements again, at once."""
+    with (
+        Cluster(settings={"autovacuum_naptime": "1s"}) as cluster,
+        cluster.fresh_database() as database,
+        psycopg.connect(database.station("st-1")),
+        psycopg.connect(database.admin, autocommit=True) as admin,
+    ):
+        rewritten = {"watermark": "moved", "latest": "arrived", "room_state": "state"}
+        admin.execute("CREATE TABLE kap.ordinary AS SELECT now() AS at")
+        admin.execute(
+            "INSERT INTO kap.watermark(station, record, lane) VALUES ('st-1', %s, 'audit')",
+            ("a" * 64,),
+        )
+        admin.execute(
+            "INSERT INTO kap.latest(station, now_us, lag_rows, lag_s, at_us, value, quality,"
+            " station_live, recording, mode, build, room, channel, device, flags, fresh_s, gone_s)"
+            " VALUES ('st-1', 1, 0, 0, '{}', '{}', '{}', true, true, 'test', '', '{}', '{}', '{}',"
+            " '{}', '{}', '{}')"
+        )
+        admin.execute(
+            "INSERT INTO kap.room_state(station, room, label, state) VALUES ('st-1', 'r', '', '')"
+        )
+
+        def counted() -> set[str]:
+            rows = admin.execute(
+                "SELECT relname FROM pg_stat_user_tables"
+                " WHERE schemaname = 'kap' AND autoanalyze_count > 0"
+            )
+            return {name for (name,) in rows}
+
+        end = time.monotonic() + 30
+        while "ordinary" not in counted():
+            assert time.monotonic() < end, "this server counts nothing"
+            for _ in range(50):
+                admin.execute("UPDATE kap.ordinary SET at = now()")
+                for table, column in rewritten.items():
+                    admin.execute(
+                        f"UPDATE kap.{table} SET {column} = {column}".encode()  # noqa: S608 ours
+                    )
+        assert not counted() & rewritten.keys()

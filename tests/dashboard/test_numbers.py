@@ -69,6 +69,35 @@ def test_a_number_turns_stale_and_then_none_by_the_stations_clock(
     assert 3.5 <= ages["--", "none"] <= 4.6
 
 
+def test_what_many_rooms_tell_at_once_is_drawn_together(two: Any, open_page: OpenPage) -> None:
+    station, web = two
+    page = open_page(web.address)
+    expect(page.locator("body")).to_have_attribute("data-link", "live")
+    station.numeric("room-1", "spo2", 97)
+    expect(number(page, "spo2")).to_have_text("97")
+    at_once, later, text = page.evaluate(
+        """async () => {
+          const title = kv.title; let drawn = 0;
+          kv.title = (...words) => { drawn += 1; return title(...words); };
+          await new Promise((done) => setTimeout(done, 50));
+          const last = kv.model.rooms.get("room-1").numerics.spo2;
+          drawn = 0;
+          for (let i = 1; i <= 40; i += 1) {
+            const now = {t: "numeric", room: "room-1", at_us: last.at_us + i, value: 50 + i};
+            const next = {...last, ...now};
+            kv.model.take([next], performance.now());
+            kv.emit("frame", [next]);
+          }
+          const atOnce = drawn;
+          await new Promise((done) => setTimeout(done, 60));
+          return [atOnce, drawn, document.querySelector('[data-channel="spo2"]').textContent];
+        }"""
+    )
+    assert at_once <= 1
+    assert 1 <= later <= 5, "the beat of the page among them"
+    assert text == "90", "the last of them is drawn, though nothing came after it"
+
+
 def test_no_value_is_two_dashes_and_never_zero(two: Any, open_page: OpenPage) -> None:
     station, web = two
     page = open_page(web.address, script=HISTORY)

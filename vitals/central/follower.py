@@ -24,7 +24,6 @@ from vitals.clock import boottime_ns
 from vitals.errors import CentralError
 from vitals.hub import Hub
 from vitals.model import US
-from vitals.process import settle
 
 if TYPE_CHECKING:
     import psycopg
@@ -68,6 +67,7 @@ class PgFollower:
         poll_s: float = POLL_S,
         silent_s: float = SILENT_S,
         retry_s: tuple[float, float] = RETRY_S,
+        on_whole: Callable[[], None] = lambda: None,
     ) -> None:
         """Does nothing yet.
 
@@ -77,6 +77,7 @@ class PgFollower:
             poll_s: from one question to the next.
             silent_s: see `SILENT_S`.
             retry_s: see `RETRY_S`.
+            on_whole: told after the first answer of each connection: all rooms are there.
         """
         self.hello: wire.Hello | None = None
         self.trouble = ""
@@ -89,6 +90,7 @@ class PgFollower:
         self._pause_s = poll_s
         self._silent_s = silent_s
         self._retry_s = retry_s
+        self._on_whole = on_whole
         self._wait_s = retry_s[0]
         self._stations: dict[str, StationRooms] = {}
         self._heard: tuple[int, int] = (0, 0)  # the server's clock, and when it was read
@@ -198,7 +200,7 @@ class PgFollower:
         """Everything that PostgreSQL knows has come: what has not is not there."""
         for station in self._stations.values():
             station.unseen()
-        settle()
+        self._on_whole()
         self._there()
 
     async def _in_time(self, asked: Any, limit_s: float | None = None) -> Any:
