@@ -19,7 +19,7 @@ from pathlib import Path
 from vitals import lifeline
 from vitals.config import RetentionConfig
 from vitals.errors import StoreError
-from vitals.store.backup import back_up, name_at, prune
+from vitals.store.backup import back_up, kept, name_at, prune
 from vitals.store.retention import DAY_US, Forgotten, What, forget, older
 
 LOOK_S = 30.0
@@ -42,12 +42,14 @@ class Outcome:
         at_us: when it ended, microseconds UTC by the computer's clock.
         said: one sentence.
         good_us: when the last good one ended, 0 for never.
+        file: the last good one, `""` when that is not known.
     """
 
     ok: bool
     at_us: int
     said: str
     good_us: int
+    file: str = ""
 
     def facts(self) -> dict[str, object]:
         """For the audit trail."""
@@ -66,7 +68,8 @@ def last(record: Path) -> Outcome | None:
         times = int(found["at_us"]), int(found["good_us"])
         if not all(0 <= each < _END_US for each in times):
             return None
-        return Outcome(bool(found["ok"]), times[0], str(found["said"]), times[1])
+        file = str(found.get("file", ""))
+        return Outcome(bool(found["ok"]), times[0], str(found["said"]), times[1], file)
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return None
 
@@ -75,10 +78,13 @@ def run_once(record: Path, folder: Path, keep: int, now: datetime | None = None)
     """Makes a backup, deletes those that are too many, and writes down what came of it."""
     before = last(record)
     began = now or datetime.now().astimezone()
+    file = before.file if before else ""
     try:
+        _there(folder, record, file)
         _tidy(folder, record)
         made = back_up(record, folder / name_at(record, began))
         prune(folder, record, keep)
+        file = str(made.path)
         ok, said = True, f"{made.path}: backup made and found whole ({made.audit_rows} audit rows)"
     except StoreError as error:
         ok, said = False, str(error)
@@ -87,9 +93,19 @@ def run_once(record: Path, folder: Path, keep: int, now: datetime | None = None)
     ended = now or datetime.now().astimezone()
     at_us = round(ended.timestamp() * 1_000_000)
     good_us = at_us if ok else before.good_us if before else 0
-    outcome = Outcome(ok, at_us, said, good_us)
+    outcome = Outcome(ok, at_us, said, good_us, file)
     _write(status_file(record), outcome)
     return outcome
+
+
+def _there(folder: Path, record: Path, file: str) -> None:
+    """A disk that is not mounted leaves an empty folder, on the very disk that backups are for."""
+    was_here = file and Path(file).parent == folder
+    if was_here and folder.is_dir() and not kept(folder, record):
+        raise StoreError(
+            f"{folder}: none of the backups that were made here is there any more, so its disk may "
+            f"be away: mount it, or begin anew with `vitals backup --to {folder}`"
+        )
 
 
 def _tidy(folder: Path, record: Path) -> None:

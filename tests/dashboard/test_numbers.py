@@ -194,6 +194,7 @@ def test_not_recording_is_said_on_every_page(two: Any, open_page: OpenPage) -> N
     expect(pages[0].locator(".banner-recording")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_every_page_says_demo_and_that_it_is_no_medical_device(
     two: Any, open_page: OpenPage
 ) -> None:

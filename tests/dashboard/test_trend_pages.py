@@ -151,6 +151,7 @@ def test_a_new_session_starts_with_an_empty_trend(long_session: Any, open_page: 
     assert page.evaluate(f"{FIGURE}.layout.xaxis.range") == [0, 30]
 
 
+@pytest.mark.long
 def test_a_steady_room_page_has_no_long_task_and_redraws_quickly(
     long_session: Any, open_page: OpenPage
 ) -> None:

@@ -310,6 +310,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.long
 @every_driver
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_a_megabyte_of_garbage_is_counted_and_not_kept(name: str, kind: str) -> None:

@@ -99,6 +99,7 @@ def test_a_port_that_is_not_there_is_named_and_is_live_when_it_comes(
     assert watch.always_live()
 
 
+@pytest.mark.long
 def test_an_unplugged_monitor_is_blank_in_five_seconds_alarms_and_comes_back(
     ports: Ports, new_page: Callable[..., Page]
 ) -> None:

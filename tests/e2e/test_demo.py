@@ -54,6 +54,7 @@ def test_three_rooms_are_live_four_seconds_after_the_start(
     assert first_s < 20
 
 
+@pytest.mark.long
 def test_the_rooms_of_a_demo_have_been_going_on_and_a_patient_was_here_before(
     demo: Callable[..., Demo], new_page: Callable[..., Page]
 ) -> None:
@@ -77,6 +78,7 @@ def test_the_rooms_of_a_demo_have_been_going_on_and_a_patient_was_here_before(
     assert verify.returncode == 0, verify.stdout + verify.stderr
 
 
+@pytest.mark.long
 def test_a_desaturation_rings_in_time_and_an_acknowledgement_is_seen_by_all(
     demo: Callable[..., Demo], new_page: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -187,6 +189,7 @@ def test_kill_of_the_web_is_said_and_mended_and_the_record_has_no_gap(
     assert clinic.reader.gaps(session, longer_s=2.0) == []
 
 
+@pytest.mark.long
 def test_a_station_that_hangs_is_killed_and_started_again(
     demo: Callable[..., Demo], new_page: Callable[..., Page]
 ) -> None:

@@ -227,6 +227,7 @@ def test_help_needs_no_library() -> None:
     assert run.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.long
 def test_a_million_samples_in_no_order_come_out_in_order(tmp_path: Path) -> None:
     path = records.write(tmp_path / "vitals.db", 30, pleth=False)
     connection = raw(path)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.faults.beds import Beds, beds
 from tests.faults.test_row_04_disk_full import SPEED, TOLD_S
@@ -29,6 +30,7 @@ BUSY = 3.0
 NOTES = 5
 
 
+@pytest.mark.long
 def test_a_pulled_disk_costs_nothing_but_the_time_that_it_is_away(
     disk: Disk,
     tmp_path: Path,

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.faults.beds import Beds, beds
 from tests.faults.reached import Fault, Number, Result, all_of, line_with
@@ -205,6 +206,7 @@ def measure(folder: Path, full: bool) -> Result:
 FAULT = Fault(3, "clock set", "libfaketime on a live station: ±1 h, ±2 d, 1 s, end of DST", measure)
 
 
+@pytest.mark.long
 def test_a_clock_that_is_set_moves_no_timer_and_is_said(tmp_path: Path) -> None:
     result = measure(tmp_path, full=False)
     result.check()

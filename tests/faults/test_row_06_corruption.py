@@ -259,6 +259,7 @@ FAULT = Fault(
 )
 
 
+@pytest.mark.long
 def test_damage_is_found_and_set_aside_and_the_session_goes_on(tmp_path: Path) -> None:
     result = measure(tmp_path, full=False)
     result.check()

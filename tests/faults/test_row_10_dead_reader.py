@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.dashboard.ward import Station, room, session
@@ -176,5 +177,6 @@ async def both(station: Station, web: Web, dead: int, seconds: float, found: Pag
 FAULT = Fault(10, "slow or dead browser", "readers of the live socket that never read", measure)
 
 
+@pytest.mark.long
 def test_a_reader_that_never_reads_costs_nothing_and_delays_nobody(tmp_path: Path) -> None:
     measure(tmp_path, full=False).check()

@@ -166,6 +166,7 @@ FAULT = Fault(
 )
 
 
+@pytest.mark.long
 def test_a_hanging_loop_is_sounded_by_another_process(tmp_path: Path) -> None:
     result = measure(tmp_path, full=False)
     result.check()

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests import chromium
@@ -165,6 +166,7 @@ def measure(folder: Path, full: bool) -> Result:
 FAULT = Fault(15, "dead engine", "station stopped, unable to start, everything killed", measure)
 
 
+@pytest.mark.long
 def test_a_dead_engine_is_sounded_by_others(tmp_path: Path) -> None:
     result = measure(tmp_path, full=False)
     result.check()

@@ -30,6 +30,7 @@ def test_repository_passes(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_the_tests_name_only_what_there_is() -> None:
     """A test file that cannot be imported would be found by the whole run alone."""
     flags = ["--explicit-package-bases", "--check-untyped-defs", "--implicit-reexport"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from devices import registry
 from devices.driver import StartNibp
 from simulators.monitor import SimulatedMonitor
@@ -56,6 +58,7 @@ def test_a_two_hour_session_of_numerics_takes_at_most_two_seconds() -> None:
     assert took_s < 2.0
 
 
+@pytest.mark.long
 def test_a_two_hour_session_through_bytes_takes_at_most_thirty_seconds() -> None:
     began = time.process_time()
     world, patient = World(), Patient(3, route="iv")

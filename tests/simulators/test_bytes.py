@@ -30,6 +30,7 @@ def session() -> tuple[Bed, list[tuple[float, float]]]:
     return bed, true
 
 
+@pytest.mark.long
 def test_two_hours_arrive_whole(session: tuple[Bed, list[tuple[float, float]]]) -> None:
     bed, _ = session
     oximeter = [e for e in bed.events if e.device == "nonin-df2"]

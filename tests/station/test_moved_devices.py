@@ -140,6 +140,7 @@ def compare(folder: Path) -> None:
             assert again.get(rule, []) == then.get(rule, []), (record.session.room, rule)
 
 
+@pytest.mark.long
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -110,6 +110,21 @@ def test_a_place_that_cannot_be_written_is_told_and_gets_the_head_when_it_is_bac
     assert [each.n for each in read(file)[0]] == [1]
 
 
+def test_a_file_whose_disk_is_away_is_told_and_not_begun_anew(file: Path) -> None:
+    end = [(1, HEAD)]
+    one = _running(file, lambda: end[0])
+    until(file.exists)
+    away = file.rename(file.with_name("on the other disk"))
+    end[0] = (2, HEAD)
+    until(one.trouble)
+    assert "not there any more; mount its disk" in one.trouble()
+    assert not file.exists()
+    away.rename(file)
+    until(lambda: not one.trouble())
+    one.close()
+    assert [each.n for each in read(file)[0]] == [1, 2]
+
+
 def test_a_full_place_is_told(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", _full)
     one = _running(file, lambda: (1, HEAD))

@@ -410,6 +410,28 @@ def test_a_night_that_failed_is_told_at_once_and_deletes_nothing(path: Path, to:
     assert "there is no such record" in words
 
 
+def test_a_folder_whose_disk_is_away_gets_no_backup_until_a_person_begins_anew(
+    path: Path, to: Path
+) -> None:
+    fill(path)
+    good = run_once(path, to.parent, 3, _NIGHT)
+    mounted = to.parent.rename(to.parent.with_name("mounted"))
+    to.parent.mkdir()  # as its mount point is without the disk
+    found = run_once(path, to.parent, 3, _NIGHT + timedelta(days=1))
+    assert not found.ok
+    assert found.good_us == good.at_us
+    assert "its disk may be away" in trouble(path, 0, found.at_us)
+    assert not _names(to.parent)
+    to.parent.rmdir()
+    mounted.rename(to.parent)
+    assert run_once(path, to.parent, 3, _NIGHT + timedelta(days=2)).ok, "the disk is back"
+    for file in to.parent.iterdir():
+        file.unlink()
+    assert not run_once(path, to.parent, 3, _NIGHT + timedelta(days=3)).ok
+    back_up(path, to.parent / name_at(path, _NIGHT + timedelta(days=3)))
+    assert run_once(path, to.parent, 3, _NIGHT + timedelta(days=4)).ok, "another disk"
+
+
 def test_what_a_killed_backup_left_is_taken_away(path: Path, to: Path) -> None:
     fill(path)
     part = to.parent / f".{name_at(path, _NIGHT)}.part"

@@ -27,6 +27,10 @@ SLOW_S = 15.0
 """A place that has not answered for so long is told."""
 CLOSE_S = 3.0
 """Patience with it at the end."""
+AWAY = (
+    "the anchor of the record is not there any more; mount its disk, or restart the station to "
+    "begin a new one"
+)
 
 _log = logging.getLogger(__name__)
 _LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) ([1-9]\d{0,17}) ([0-9a-f]{64})")
@@ -140,10 +144,13 @@ class Anchor:
         self._since = self._monotonic()
         try:
             end = self._end()
-            if end[0] and end != self._last:
+            why = ""
+            if self._last[0] and not self._path.exists():
+                # Not made anew: without its disk the path is one on the record's own.
+                why = f"{self._path}: {AWAY}"
+            elif end[0] and end != self._last:
                 _append(self._path, line(self._now_us(), *end))
                 self._last = end
-            why = ""
         except StoreError as error:
             # The record's own trouble is told where it belongs; here it only has no new head.
             _log.debug("no head for the anchor now: %s", error)
