@@ -48,16 +48,22 @@ _INDEX = """<!DOCTYPE html>
 _NAVIGATION = (("All rooms", "/"), ("Review", "/review"), ("Devices", "/devices"))
 
 
+_ASSET = re.compile(r"(/assets/[\w.-]+)\?m=[\d.]+")
+"""Dash names our files by their time, which two builds may share; we, by what is in them."""
+
 NOT_OURS = ("websocket", "dash_version_url")
 """Of Dash's page configuration: a socket that every page would keep open for nothing, and an
 address on the internet."""
 
 
 class _Dash(dash.Dash):
+    build = ""
+
     def interpolate_index(self, *parts: Any, config: str = "", **named: Any) -> Any:
         """The page, with a configuration that needs nothing but this server."""
         page: Any = super().interpolate_index  # untyped in Dash
-        return page(*parts, config=local_only(config), **named)
+        whole: str = page(*parts, config=local_only(config), **named)
+        return _ASSET.sub(rf"\1?build={self.build}", whole)
 
     def csp_hashes(self, hash_algorithm: str = "sha256") -> list[str]:
         """Of all scripts that stand in a page, ours among them."""
@@ -108,6 +114,7 @@ def mount(server: FastAPI, build: str, csrf_cookie: str) -> Any:
         csrf_header_name=CSRF_HEADER,
         add_log_handler=False,
     )
+    app.build = build
     for order, (name, template, layout) in enumerate(PAGES):
         where = {"path_template": template} if "<" in template else {"path": template}
         register(name, **where, order=order, layout=layout, title="kap-vitals")

@@ -48,7 +48,8 @@ DRAWN = re.compile(r"/(room|review)/[^/]+")
 
 # Cached by the browser for as long as the address stays the same; all else is never stored.
 STATIC = ("/_dash-component-suites/", "/vendor/")
-REVALIDATED = ("/assets/",)
+ASSETS = "/assets/"
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -84,6 +85,7 @@ class Gate:
 
     Attributes:
         policy: the Content-Security-Policy in force.
+        build: of the pages' own files; what is asked for by it may be kept for good.
         limits: what each caller may ask.
     """
 
@@ -94,8 +96,10 @@ class Gate:
         cookies: Cookies,
         hosts: Collection[str] = LOOPBACK,
         limits: Limits | None = None,
+        build: str = "",
     ) -> None:
         self.policy = content_policy(())
+        self.build = build
         self.limits = limits or Limits()
         self._app = app
         self._auth = auth
@@ -111,7 +115,7 @@ class Gate:
         if scope["type"] == "websocket":
             await self._socket(scope, headers, receive, send)
             return
-        send = self._with_headers(scope["path"], send)
+        send = self._with_headers(scope["path"], scope.get("query_string", b""), send)
         answer = self._too_long(scope, headers) or self._why_not(scope, headers)
         if answer is None and scope["method"] not in SAFE:
             body = await read_body(receive)
@@ -219,7 +223,9 @@ class Gate:
             return _refused(403, f"{METRICS_PATH} is for programs with a token: {_MAKE_ONE}")
         return None
 
-    def _with_headers(self, path: str, send: Send) -> Send:
+    def _with_headers(self, path: str, query: bytes, send: Send) -> Send:
+        by_build = bool(self.build) and query == f"build={self.build}".encode()
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -231,8 +237,9 @@ class Gate:
                     # Without a referrer a browser says "null" for the Origin of a form.
                     headers["Referrer-Policy"] = "same-origin"
                 headers["Content-Security-Policy"] = self.policy
-                if path.startswith(REVALIDATED):
-                    headers["Cache-Control"] = "no-cache"
+                if path.startswith(ASSETS):
+                    kept = by_build and message["status"] == 200
+                    headers["Cache-Control"] = IMMUTABLE if kept else "no-cache"
                 elif not path.startswith(STATIC):
                     headers["Cache-Control"] = "no-store"
             await send(message)

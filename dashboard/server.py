@@ -30,7 +30,7 @@ from dashboard.build import build_id
 from dashboard.cookies import Cookies
 from dashboard.diary import Diary
 from dashboard.framework import WithoutFaults
-from dashboard.gate import LOOPBACK, Gate, content_policy
+from dashboard.gate import IMMUTABLE, LOOPBACK, Gate, content_policy
 from dashboard.limits import UNITS_A_MINUTE, Limits
 from dashboard.live import Live
 from dashboard.review import session as review
@@ -45,7 +45,6 @@ from vitals.hub import Hub
 log = logging.getLogger(__name__)
 
 PLOTLY_FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +180,7 @@ def assemble(
     server.add_exception_handler(HTTPException, _in_words)
     server.add_exception_handler(RequestValidationError, _in_words)
     limits = Limits(access.units_a_minute)
-    gate = Gate(WithoutFaults(server), auth, cookies, access.hosts, limits)
+    gate = Gate(WithoutFaults(server), auth, cookies, access.hosts, limits, build)
     web = Web(gate, hub, follower, clock, live, worker, auth)
     sources = metrics.Sources(hub, follower, clock, live, worker, diary, gate.limits, build)
     _add_routes(server, web, sources)
@@ -213,8 +212,10 @@ def _add_routes(server: FastAPI, web: Web, sources: metrics.Sources) -> None:
         text = metrics.render(sources, boottime_ns())
         return PlainTextResponse(text, media_type=metrics.CONTENT_TYPE)
 
+    kept = {"Cache-Control": IMMUTABLE}
+
     async def plotly_js() -> Response:
-        return FileResponse(PLOTLY_FILE, media_type="text/javascript", headers=IMMUTABLE)
+        return FileResponse(PLOTLY_FILE, media_type="text/javascript", headers=kept)
 
     server.add_api_websocket_route("/live", socket)
     server.add_api_route("/healthz", healthz)

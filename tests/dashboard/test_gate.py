@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -104,8 +105,18 @@ def test_every_answer_keeps_itself_to_this_server(web: Any, path: str) -> None:
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_program_files_are_cached_and_our_own_are_asked_for_again(web: Any) -> None:
+def test_program_files_are_cached_and_our_own_by_what_is_in_them(web: Any) -> None:
     page = text(ask(web, "/room/room-1"))
+    build = page.split('data-build="')[1].split('"')[0]
+    ours = re.findall(r"/assets/kv-[^\"'<>]+", page)
+    assert len(ours) > 50
+    assert all(each.endswith(f"?build={build}") for each in ours), "an upgrade is seen at once"
+    with ask(web, ours[-1]) as answer:
+        assert "immutable" in answer.headers["Cache-Control"]
+    for address in (ours[-1].replace(build, "0" * 16), "/assets/kv-none.js?build=" + build):
+        answer = ask(web, address)
+        assert answer.headers["Cache-Control"] == "no-cache", "not these bytes, by that name"
+        answer.close()
     plotly = page.split('data-plotly="')[1].split('"')[0]
     with ask(web, plotly) as answer:
         assert "immutable" in answer.headers["Cache-Control"]
