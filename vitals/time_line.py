@@ -14,8 +14,9 @@ MARKS = (
 )  # fmt: skip
 """Kinds of events that are points of the time line."""
 CHANGES = (
-    "dose", "part", "booster", "dose corrected", "infusion end", "phase", "resumed", "moved",
-    "off monitor", "on monitor", "finished", "limit", "cuff off", "cuff on", "gate", "signed",
+    "dose", "part", "booster", "dose corrected", "infusion end", "infusion corrected", "phase",
+    "resumed", "moved", "off monitor", "on monitor", "finished", "limit", "cuff off", "cuff on",
+    "gate", "signed",
 )  # fmt: skip
 """Session changes that are."""
 

@@ -5,7 +5,7 @@
 
   // Refused once when somebody else has changed the session since the page was drawn.
   const CONFIRMED = [
-    "gate", "dose", "part", "booster", "correct_dose", "infusion_end", "sign_discharge", "close_session", "move_session",
+    "gate", "dose", "part", "booster", "correct_dose", "infusion_end", "correct_infusion_end", "sign_discharge", "close_session", "move_session",
   ]; // prettier-ignore
   const LOOK = /look again, then confirm/i;
   const CLEAR_MS = { done: 8000, unrecorded: 60000, error: 60000 };

@@ -101,6 +101,25 @@
     args: ({ at }) => given({ at_us: at }),
   });
 
+  kv.sheetForms.correct_infusion_end = (acting) => {
+    const { infusion_end_us: endUs } = acting.session;
+    return (
+      endUs !== null && {
+        title: "When did the infusion end?",
+        text: "Now " + kv.words.time(endUs, true) + "; that stays in the record. Coming readings are planned anew.",
+        kind: "correct_infusion_end",
+        label: "Correct the end",
+        fields: [
+          { name: "at", kind: "time", label: "Ended" },
+          { name: "goes_on", kind: "tick", label: "It has not ended, it goes on" },
+          { name: "reason", label: "Why was it wrong?", required: true, most: 200, free: true },
+        ],
+        confirm: "Correct the end",
+        args: ({ at, goes_on: goesOn, reason }) => (goesOn ? { goes_on: true, reason } : given({ at_us: at, reason })),
+      }
+    );
+  };
+
   /** @returns {first, further, list, update()}: the big button before the dose, those after it, and
       what was given */
   kv.doseActs = function (acting) {
@@ -111,11 +130,13 @@
     const booster = acting.opener("Booster…", "booster");
     const end = acting.opener("Infusion ended…", "infusion_end", { className: "primary" });
     const further = kv.el("div", { class: "further" }, end, part, booster);
-    const ended = kv.el("p", { class: "quiet" });
+    const ended = kv.el("b");
+    const correct = acting.opener("Correct end…", "correct_infusion_end");
+    const over = kv.el("ul", { class: "given" }, kv.el("li", {}, ended, correct));
     const gate = kv.el("p", { class: "quiet" });
     const rows = kv.keyed((n) => row(acting, n));
     const items = kv.el("ul", { class: "given" });
-    const list = kv.el("div", {}, items, ended, gate);
+    const list = kv.el("div", {}, items, over, gate);
 
     function update() {
       const { session } = acting;
@@ -132,7 +153,8 @@
       shown.forEach((each, i) => each.update(session, session.doses[i]));
       kv.arrange(items, shown.map((each) => each.node));
       kv.text(gate, session.gate.decision ? "Gate: " + kv.gateWords(session.gate) : "");
-      kv.text(ended, session.infusion_end_us === null ? "" : "Infusion ended " + kv.words.time(session.infusion_end_us));
+      kv.show(over, session.infusion_end_us !== null);
+      if (session.infusion_end_us !== null) kv.text(ended, kv.words.time(session.infusion_end_us) + "  Infusion ended");
     }
     return { first, further, list, update };
   };

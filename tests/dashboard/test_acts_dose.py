@@ -122,6 +122,29 @@ def test_a_doses_time_is_corrected_with_a_reason_and_the_first_entry_stays_in_si
     assert station.session().dose_us == after["at_us"]
 
 
+def test_the_end_of_an_infusion_is_corrected_or_taken_back_with_a_reason(
+    clinic: Any, open_page: OpenPage
+) -> None:
+    station, web = clinic
+    station.dosed(10)
+    station.done("infusion_end")
+    page = at_room(open_page, web)
+    before_us = station.session().infusion_end_us
+    form = page.get_by_role("dialog")
+    act(page, "correct_infusion_end").click()
+    form.get_by_label("Ended").fill(clock(page, before_us - 120 * US))
+    form.get_by_label("Why was it wrong?").fill("marked late")
+    form.get_by_role("button", name="Correct the end").click()
+    eventually(page, lambda: station.session().infusion_end_us != before_us)
+    assert before_us - station.session().infusion_end_us in range(119 * US, 122 * US)
+    act(page, "correct_infusion_end").click()
+    form.get_by_role("checkbox", name="It has not ended, it goes on").click()
+    form.get_by_label("Why was it wrong?").fill("wrong button")
+    form.get_by_role("button", name="Correct the end").click()
+    eventually(page, lambda: station.session().infusion_end_us is None)
+    expect(act(page, "infusion_end")).to_be_visible()
+
+
 def test_somebody_elses_change_is_shown_before_a_dose_is_confirmed(
     clinic: Any, open_page: OpenPage
 ) -> None:

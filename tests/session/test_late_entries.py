@@ -6,6 +6,7 @@ import pytest
 
 from tests.room.world import T0_US, World
 from tests.session.restarting import restarted
+from tests.session.test_dosing import changes
 from vitals.model import US, Session
 
 MIN = 60
@@ -109,6 +110,48 @@ def test_what_is_owed_already_stays_owed_when_the_infusion_ends() -> None:
     world.at(51 * MIN).tick()
     assert world.act("infusion_end", at_us=minute_us(22)).ok
     assert owed(world)["nibp+50"] == (50, "due")
+
+
+def test_an_infusion_end_that_was_wrong_is_corrected_and_what_it_took_away_comes_back() -> None:
+    world = dosed("iv", 0, 10, 20)
+    world.at(21 * MIN)
+    assert world.act("infusion_end").ok
+    assert "nibp+50" not in {w for w, (_, s) in owed(world).items() if s == "coming"}
+    world.at(45 * MIN).reading(120)
+    late = {"at_us": minute_us(44), "reason": "it was only stopped for a moment"}
+    assert not world.act("correct_infusion_end", at_us=minute_us(44)).ok, "without a reason"
+    assert not world.act("correct_infusion_end", **late, goes_on=True).ok, "one or the other"
+    assert not world.act("correct_infusion_end", at_us=minute_us(-1), reason="x").ok
+    assert world.act("correct_infusion_end", **late).ok
+    assert session(world).infusion_end_us == minute_us(44)
+    for each in (world, restarted(world)):
+        coming = {m for m, s in owed(each).values() if s == "coming"}
+        assert coming == {50, 60, 75, 90, 105, 120}
+    body = changes(world, "infusion corrected")[0].body
+    assert (body["from_us"], body["infusion_end_us"]) == (minute_us(21), minute_us(44))
+
+
+def test_an_infusion_that_has_not_ended_after_all_goes_on_and_may_end_again() -> None:
+    world = dosed("iv", 0, 10, 20)
+    assert not world.act("correct_infusion_end", goes_on=True, reason="slip").ok, "not marked"
+    before = {w: s for w, (_, s) in owed(world).items()}
+    world.at(21 * MIN)
+    assert world.act("infusion_end").ok
+    assert world.act("correct_infusion_end", goes_on=True, reason="wrong button").ok
+    assert session(world).infusion_end_us is None
+    assert {w: s for w, (_, s) in owed(world).items() if s != "skipped"} == before
+    assert world.act("infusion_end").ok
+
+
+def test_what_a_person_skipped_is_not_brought_back_by_another_end() -> None:
+    world = dosed("iv", 0, 10, 20, 30, 40)
+    world.at(46 * MIN)
+    assert world.act("hold_cuff", reason="asleep").ok
+    held = [w for w, (_, s) in owed(world).items() if s == "skipped"]
+    assert held == ["nibp+50"]
+    assert world.act("infusion_end", at_us=minute_us(41)).ok
+    assert world.act("correct_infusion_end", at_us=minute_us(45), reason="slip").ok
+    assert owed(world)["nibp+50"][1] == "skipped"
 
 
 def test_the_first_dose_cannot_come_to_be_after_the_end_of_its_infusion() -> None:

@@ -108,8 +108,8 @@ def _cuff(room: Room, command: Command, ability: str) -> str:
 
 CONFIRMED = frozenset(
     {
-        "gate", "dose", "part", "booster", "correct_dose", "infusion_end", "sign_discharge",
-        "close_session", "move_session",
+        "gate", "dose", "part", "booster", "correct_dose", "infusion_end", "correct_infusion_end",
+        "sign_discharge", "close_session", "move_session",
     }
 )  # fmt: skip
 """Acts that are refused once when somebody else has changed the session since it was drawn."""

@@ -109,11 +109,14 @@ class Course:
             session, self.phase_end_us = replace(session, phase=by_time), next_us
         return session, [*moved, *self.due.advance(now_us)]
 
-    def infusion_ended(self, end_us: int, now_us: int) -> list[Due]:
+    def infusion_ended(
+        self, end_us: int | None, now_us: int, was_us: int | None = None
+    ) -> list[Due]:
         """Readings are dense to 20 min after the infusion's real end, then every 15 min.
 
         What is owed already stays, and nothing is owed at a time that has passed: nobody could
-        know of it.
+        know of it. `end_us` None: it goes on after all. `was_us`: the end that was marked before;
+        what that end alone had taken from the plan comes back.
         """
         session = self.session
         if session.dose_us is None:
@@ -121,8 +124,12 @@ class Course:
         planned = schedule.after_dose(session.room, self.route, session.dose_us, end_us)
         keep = {item.what for item in planned}
         keep |= {item.what for item in self.due if item.at_us <= now_us}
-        coming = (item for item in planned if item.at_us > now_us)
-        return [*self.due.skip_open("nibp+", keep), *self.due.add(coming)]
+        coming = [item for item in planned if item.at_us > now_us]
+        before = schedule.after_dose(session.room, self.route, session.dose_us, was_us)
+        kept = {item.what for item in before}
+        back = [item for item in coming if item.what not in kept and self.due.is_skipped(item.what)]
+        skipped = self.due.skip_open("nibp+", keep)
+        return [*skipped, *self.due.put(back), *self.due.add(coming)]
 
     def boosted(self, n: int, at_us: int, now_us: int, readings_us: Iterable[int]) -> list[Due]:
         """A booster's own readings, where none is owed within 5 min of them.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vitals.model import Command, Dose, DoseKind, Output, Session
-from vitals.session.act import Refused, moment, open_session, text
+from vitals.session.act import Refused, flag, moment, open_session, text
 
 if TYPE_CHECKING:
     from vitals.room import Room
@@ -81,14 +81,43 @@ def _infusion_end(room: Room, now_us: int, command: Command) -> list[Output]:
         raise Refused("there is no infusion on this route")
     if session.infusion_end_us is not None:
         raise Refused("the end of the infusion is marked already")
+    end_us = _end(session, now_us, command)
+    return _ended(room, now_us, session, end_us, "infusion end", command.actor.name, {})
+
+
+def _correct_infusion_end(room: Room, now_us: int, command: Command) -> list[Output]:
+    session = _dosed(room)
+    was_us = session.infusion_end_us
+    if was_us is None:
+        raise Refused("the end of the infusion is not marked yet")
+    reason = text(command, "reason", needed="say why it was wrong")
+    goes_on = flag(command, "goes_on")
+    if goes_on == ("at_us" in command.args):
+        raise Refused("say when it ended, or that it goes on")
+    end_us = None if goes_on else _end(session, now_us, command)
+    body = {"from_us": was_us, "reason": reason}
+    actor = command.actor.name
+    return _ended(
+        room, now_us, replace(session, signed={}), end_us, "infusion corrected", actor, body
+    )
+
+
+def _end(session: Session, now_us: int, command: Command) -> int:
     end_us = moment(session, command, now_us)
     if session.dose_us is not None and end_us < session.dose_us:
         raise Refused("the infusion cannot end before the dose")
+    return end_us
+
+
+def _ended(
+    room: Room, now_us: int, session: Session, end_us: int | None, cause: str, actor: str,
+    body: dict[str, Any],
+) -> list[Output]:  # fmt: skip
+    """Takes another end of the infusion, and plans its readings anew."""
     after = replace(session, infusion_end_us=end_us)
-    changed = room.desk.change(
-        now_us, after, "infusion end", command.actor.name, {"infusion_end_us": end_us}
-    )
-    return [*changed, *room.desk.course.infusion_ended(end_us, now_us)]
+    changed = room.desk.change(now_us, after, cause, actor, {"infusion_end_us": end_us, **body})
+    planned = room.desk.course.infusion_ended(end_us, now_us, session.infusion_end_us)
+    return [*changed, *planned]
 
 
 def _dosed(room: Room) -> Session:
@@ -151,4 +180,5 @@ ACTS: dict[str, Callable[[Any, int, Command], list[Output]]] = {
     "dose_details": _dose_details,
     "correct_dose": _correct_dose,
     "infusion_end": _infusion_end,
+    "correct_infusion_end": _correct_infusion_end,
 }

@@ -141,6 +141,10 @@ class DueList:
         gone = [i for i in self._open() if i.what.startswith(prefix) and i.what not in but]
         return [self._set(replace(item, state="skipped")) for item in gone]
 
+    def is_skipped(self, what: str) -> bool:
+        """Whether it is in the list and not wanted."""
+        return what in self.items and self.items[what].state == "skipped"
+
     def put(self, items: Iterable[Due]) -> list[Due]:
         """Sets states that a person has decided on."""
         return [self._set(item) for item in items]

@@ -34,6 +34,7 @@ MAY: dict[str, frozenset[str]] = {
     "dose_details": _STAFF,
     "correct_dose": _STAFF,
     "infusion_end": _STAFF,
+    "correct_infusion_end": _STAFF,
     "end_emergency": _STAFF,
     "cuff_off": _STAFF,
     "cuff_on": _STAFF,
