@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from vitals.process import LEVEL
 
-settings.register_profile("kap-vitals", deadline=None)
+settings.register_profile("kap-vitals", deadline=None, derandomize="SAME_EXAMPLES" in os.environ)
 settings.load_profile("kap-vitals")
 
 

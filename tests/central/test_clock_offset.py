@@ -19,14 +19,17 @@ T0 = 1_800_000_000 * US
 def test_a_value_never_looks_fresher_than_it_is_by_more_than_the_least_delay(
     ahead_us: int, delays_us: list[int]
 ) -> None:
-    offset, at_us = ClockOffset(), T0
-    for i, delay_us in enumerate(delays_us):
+    offset, at_us, arrived_us = ClockOffset(), T0, T0
+    late_us = []
+    for delay_us in delays_us:
         at_us += 6 * US
-        offset.hear(at_us + delay_us, at_us + ahead_us)
+        arrived_us = max(arrived_us, at_us + delay_us)  # in order, as one row overwrites the other
+        late_us.append(arrived_us - at_us)
+        offset.hear(arrived_us, at_us + ahead_us)
         assert offset.now_us is not None
-        age_us = (at_us + delay_us) - (at_us + ahead_us + offset.now_us)
-        assert 0 <= age_us <= delay_us
-        assert delay_us - age_us == min(delays_us[: i + 1])
+        age_us = arrived_us - (at_us + ahead_us + offset.now_us)
+        assert 0 <= age_us <= late_us[-1]
+        assert late_us[-1] - age_us == min(late_us)
 
 
 def test_the_first_of_several_late_ones_does_not_count_for_ever() -> None:
